@@ -708,6 +708,95 @@ CREATE FUNCTION tidepool.check_options(options text, OUT kind text, OUT message 
 COMMENT ON FUNCTION tidepool.check_options(text) IS
   'Checks options before a pool is opened with them: returns errors, or else advice and notes.';
 
+-- archive(since, target): copies rows of pool_history into a table, which keeps them for as long as its owner wants. Rows
+-- that it has are not copied again, so the function may be called at any time, also by several sessions at once.
+--
+-- The table is created in the caller's current schema, with the caller's rights. One that exists must have the columns of
+-- pool_history and its key; it may have more.
+CREATE FUNCTION tidepool.archive(since interval DEFAULT '1 day', target text DEFAULT 'tidepool_history')
+  RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $archive$
+DECLARE
+  source CONSTANT regclass := 'tidepool.pool_history';
+  row_key CONSTANT text[] := ARRAY['at', 'measured_by', 'resolution_ms'];
+  parts text[];
+  place text;
+  held regclass;
+  columns text;
+  lacking text;
+  copied bigint;
+BEGIN
+  IF since IS NULL OR target IS NULL THEN
+    RAISE null_value_not_allowed USING
+      MESSAGE = CASE WHEN since IS NULL THEN 'since must not be null' ELSE 'target must not be null' END,
+      HINT = 'since is the age of the oldest rows to be copied, such as ''1 day''; target is the name of a table.';
+  END IF;
+  IF since < interval '0' THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = pg_catalog.format('since must not be negative: "%s"', since),
+      HINT = 'It is the age of the oldest rows to be copied, such as ''1 day''.';
+  END IF;
+  parts := pg_catalog.parse_ident(target)::name[];
+  IF pg_catalog.cardinality(parts) > 2 THEN
+    RAISE invalid_parameter_value USING
+      MESSAGE = pg_catalog.format('invalid name of a table: "%s"', target),
+      HINT = 'Use "table" or "schema.table".';
+  END IF;
+  IF pg_catalog.cardinality(parts) = 1 THEN
+    parts := pg_catalog.current_schema()::text || parts;
+    IF parts[1] IS NULL THEN
+      RAISE invalid_schema_name USING
+        MESSAGE = pg_catalog.format('no schema is selected for table "%s"', parts[2]),
+        HINT = 'Set search_path, or use "schema.table".';
+    END IF;
+  END IF;
+  place := pg_catalog.format('%I.%I', parts[1], parts[2]);
+  -- Calls for the same table wait for each other, so that one creates it.
+  PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('tidepool.archive'), pg_catalog.hashtext(place));
+  held := pg_catalog.to_regclass(place);
+  IF held IS NULL THEN
+    EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING COMMENTS, PRIMARY KEY (measured_by, resolution_ms, "at"))',
+                              place, source);
+    held := place::regclass;
+  END IF;
+  IF (SELECT c.relkind NOT IN ('r', 'p') FROM pg_catalog.pg_class AS c WHERE c.oid = held) THEN
+    RAISE wrong_object_type USING
+      MESSAGE = pg_catalog.format('%s is not a table', place),
+      HINT = 'Use the name of a table, or of none that exists.';
+  END IF;
+  SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s.attname), ', ' ORDER BY s.attnum),
+         pg_catalog.string_agg(pg_catalog.format('%I %s', s.attname, pg_catalog.format_type(s.atttypid, s.atttypmod)), ', '
+                               ORDER BY s.attnum) FILTER (WHERE t.attname IS NULL)
+    INTO columns, lacking
+    FROM pg_catalog.pg_attribute AS s
+    LEFT JOIN pg_catalog.pg_attribute AS t
+      ON t.attrelid = held AND t.attname = s.attname AND t.atttypid = s.atttypid AND NOT t.attisdropped
+   WHERE s.attrelid = source AND s.attnum > 0 AND NOT s.attisdropped;
+  IF lacking IS NOT NULL THEN
+    RAISE datatype_mismatch USING
+      MESSAGE = pg_catalog.format('table %s has other columns than tidepool.pool_history', place),
+      DETAIL = pg_catalog.format('It lacks: %s.', lacking),
+      HINT = 'Add them with ALTER TABLE, or use another table.';
+  END IF;
+  IF NOT EXISTS (
+      SELECT FROM pg_catalog.pg_index AS i
+       WHERE i.indrelid = held AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+         AND i.indexprs IS NULL
+         AND row_key = ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+                              WHERE a.attrelid = held AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+                              ORDER BY a.attname::text COLLATE "C")) THEN
+    RAISE invalid_table_definition USING
+      MESSAGE = pg_catalog.format('table %s has no unique key of its rows', place),
+      HINT = 'Add UNIQUE (measured_by, resolution_ms, "at"), or use another table.';
+  END IF;
+  EXECUTE pg_catalog.format(
+    'INSERT INTO %s (%s) SELECT %2$s FROM %s WHERE "at" > pg_catalog.clock_timestamp() - $1 AND measured_by IS NOT NULL '
+    'ON CONFLICT (measured_by, resolution_ms, "at") DO NOTHING', place, columns, source) USING since;
+  GET DIAGNOSTICS copied = ROW_COUNT;
+  RETURN copied;
+END $archive$;
+COMMENT ON FUNCTION tidepool.archive(interval, text) IS
+  'Copies rows of pool_history that are not older than since into a table, which is created if it does not exist, and returns the number of new rows.';
+
 -- Matching the pid is not enough: the pool may be connected to another server with a process of the same number. So the
 -- user must match too, and the start of the backend must match that of the connection (within 10 s, for the connection
 -- attempt). A pool behind a pooler does not match, because the pid it knows is assigned by the pooler. Sessions that

@@ -24,6 +24,7 @@ namespace {
 constexpr Span kWithdrawTimeout = Span::seconds(5);
 constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the keeper gives up before that
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
+constexpr Span kSavingTimeout = Span::seconds(2);    // for the last write of history_file
 constexpr Span kProbesTimeout = Span::millis(500);   // those that are not blocked need microseconds
 
 // A pool cannot be closed by a thread that is inside it.
@@ -89,6 +90,8 @@ class Closing {
     if (is_keeper_out_) left_behind_ = own_.keeper().left_behind();
     const Instant callbacks_end = latest(deadline_, own_.clock().now()) + kCallbackTimeout;
     const bool are_calls_over = entry_.service->finish(callbacks_end);
+    // If the disk takes longer, the history is in the segment directory.
+    (void)own_.finish_saving(kSavingTimeout);
     if (entry_.thread == nullptr) callbacks_->tell_last();
     is_all_told_ = callbacks_->finish(callbacks_end) && are_calls_over;
   }

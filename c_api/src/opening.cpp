@@ -238,6 +238,7 @@ Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::v
     } else {
       member.callbacks->serve_loop(pool->keeper());
     }
+    pool->start_saving();
   } catch (...) {
     whole.replicas.reset();
     close_quietly(*pool);
@@ -284,9 +285,11 @@ tide_pool_options options_of_replica(tide_pool_options options) {
   return options;
 }
 
-Policy policy_of_replica(const Policy& of) {
+// `ending` of its name.
+Policy policy_of_replica(const Policy& of, const std::string& ending) {
   Policy policy = of;
   policy.replica_url.clear();
+  if (!policy.history_file.empty()) policy.history_file += ending;
   if (policy.init_mode == InitMode::fail_fast) policy.init_mode = InitMode::eager;  // reads have the primary too
   return policy;
 }
@@ -322,13 +325,14 @@ Result<uint64_t> open_group(const char* name, const ParsedOptions& parsed, const
   std::vector<std::unique_ptr<Member>> members;
   for (size_t i = 0; i < replicas.size(); ++i) {
     const bool is_primary = i == 0;
-    const std::string own_name = is_primary ? name : name + (".replica" + std::to_string(i));
+    const std::string ending = is_primary ? "" : ".replica" + std::to_string(i);
+    const std::string own_name = name + ending;
     members.push_back(std::make_unique<Member>(own_name.c_str(), is_primary ? options : options_of_replica(options)));
     Member& member = *members.back();
     member.target = std::move(replicas[i]);
     member.role = is_primary ? TargetRole::primary : TargetRole::replica;
     member.group = name;
-    Status ready = member.prepare(is_primary ? parsed.policy : policy_of_replica(parsed.policy));
+    Status ready = member.prepare(is_primary ? parsed.policy : policy_of_replica(parsed.policy, ending));
     if (!ready) return ready;
     if (!is_primary) member.callbacks->ask_in_turn_with(*members.front()->callbacks);
     member.probe = make_probe(member.target, member.policy, SystemClock::instance(), member.application() + "/probe",

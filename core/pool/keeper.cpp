@@ -534,6 +534,7 @@ void Keeper::publish(Instant now) {
   if (is_closing_) {
     take_traffic(now);
     segment_writer_.sample(census_, outlook_, brain_.health().score, now);
+    if (is_closed_) segment_writer_.finish_history(census_, outlook_, brain_.health().score, now);
   }
   segment_writer_.findings(brain_, now);
   segment_writer_.vitals(outlook_, policy_, census_,

@@ -64,6 +64,8 @@ class Keeper {
   // A command from this process (pools without a segment file). Returns the number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
+  // The history of earlier instances, before the first step.
+  void take_over(const History& history) { segment_writer_.take_over(history); }
   // Takes part in the steps from now on; nullptr: nobody does. Not during a step.
   void set_attendant(Attendant* attendant);
 

@@ -339,11 +339,16 @@ static QueryRequest bounded(const QueryRequest& request, Instant limit) {
 }
 
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
+  int64_t bytes = -1;
   return work_on_session(
-      lease, 1, [&](Connection& connection, Instant limit) { return connection.query(bounded(request, limit), out); },
+      lease, 1, bytes,
+      [&](Connection& connection, Instant limit) {
+        Status status = connection.query(bounded(request, limit), out);
+        if (status) bytes = out.value_bytes();
+        return status;
+      },
       [&](const FinishedCall& call) {
-        return call.status ? query_log_.statement(call, request.sql, rows_of(out), out.value_bytes())
-                           : query_log_.statement(call, request.sql, -1, -1);
+        return query_log_.statement(call, request.sql, call.status ? rows_of(out) : -1, bytes);
       });
 }
 
@@ -355,13 +360,16 @@ class CountingSink final : public RowSink {
   explicit CountingSink(RowSink& to) : to_(to) {}
   bool take(const ResultTable& page) override {
     rows_ += page.rows();
+    bytes_ += std::max<int64_t>(0, page.value_bytes());
     return to_.take(page);
   }
   int64_t rows() const { return rows_; }
+  const int64_t& bytes() const { return bytes_; }
 
  private:
   RowSink& to_;
   int64_t rows_ = 0;
+  int64_t bytes_ = 0;
 };
 
 }  // namespace
@@ -369,28 +377,39 @@ class CountingSink final : public RowSink {
 Status Pool::stream(LeaseId lease, const QueryRequest& request, RowSink& sink, ResultTable& out) {
   CountingSink counting(sink);
   return work_on_session(
-      lease, 1,
+      lease, 1, counting.bytes(),
       [&](Connection& connection, Instant limit) { return connection.stream(bounded(request, limit), counting, out); },
       [&](const FinishedCall& call) { return query_log_.statement(call, request.sql, counting.rows(), -1); });
 }
 
 Status Pool::open_rows(LeaseId lease, const QueryRequest& request, ResultTable& page) {
+  int64_t bytes = -1;
   return work_on_session(
-      lease, 1,
-      [&](Connection& connection, Instant limit) { return connection.open_rows(bounded(request, limit), page); },
+      lease, 1, bytes,
+      [&](Connection& connection, Instant limit) {
+        Status status = connection.open_rows(bounded(request, limit), page);
+        if (status) bytes = page.value_bytes();
+        return status;
+      },
       [&](const FinishedCall& call) { return query_log_.rows_opened(call, request.sql, page); });
 }
 
 // The reader may be slow: query_timeout limits each page.
 Status Pool::fetch_rows(LeaseId lease, ResultTable& page) {
+  int64_t bytes = -1;
   return work_on_session(
-      lease, 0, [&](Connection& connection, Instant limit) { return connection.fetch_rows(page, limit); },
+      lease, 0, bytes,
+      [&](Connection& connection, Instant limit) {
+        Status status = connection.fetch_rows(page, limit);
+        if (status) bytes = page.value_bytes();
+        return status;
+      },
       [&](const FinishedCall& call) { return query_log_.rows_fetched(call, page); });
 }
 
 void Pool::close_rows(LeaseId lease) {
   (void)work_on_session(
-      lease, 0,
+      lease, 0, 0,
       [](Connection& connection, Instant) {
         connection.close_rows();
         return Status::ok();
@@ -398,27 +417,37 @@ void Pool::close_rows(LeaseId lease) {
       [&](const FinishedCall& call) { return query_log_.rows_closed(call); });
 }
 
+static int64_t bytes_of(const std::vector<ResultTable>& results) {
+  int64_t bytes = 0;
+  for (const ResultTable& result : results) bytes += std::max<int64_t>(0, result.value_bytes());
+  return bytes;
+}
+
 Status Pool::batch(LeaseId lease, std::span<const QueryRequest> requests, Instant deadline,
                    std::vector<ResultTable>& out, size_t& failed_at) {
+  int64_t bytes = -1;
   return work_on_session(
-      lease, requests.size(),
+      lease, requests.size(), bytes,
       [&](Connection& connection, Instant limit) {
-        return connection.batch(requests, earliest(deadline, limit), out, failed_at);
+        Status status = connection.batch(requests, earliest(deadline, limit), out, failed_at);
+        if (status) bytes = bytes_of(out);
+        return status;
       },
       [&](const FinishedCall& call) { return query_log_.batch(call, requests, out, failed_at); });
 }
 
 template <typename Work, typename Log>
-Status Pool::work_on_session(LeaseId lease, uint64_t statements, Work&& work, Log&& log) {
+Status Pool::work_on_session(LeaseId lease, uint64_t statements, const int64_t& bytes, Work&& work, Log&& log) {
   uint64_t conn_id = 0;
-  Status status = work_within_call(lease, statements, work, log, conn_id);
+  Status status = work_within_call(lease, statements, bytes, work, log, conn_id);
   if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message().c_str());
   return status;
 }
 
 // `conn_id` is set if the database was asked. `statements`: how many are counted; 0 for the rest of one.
+// `bytes`: of the result, set by `work`; negative: unknown.
 template <typename Work, typename Log>
-Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, Log& log, uint64_t& conn_id) {
+Status Pool::work_within_call(LeaseId lease, uint64_t statements, const int64_t& bytes, Work& work, Log& log, uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
     return Status::error(Code::refused, "another thread is using this lease",
@@ -451,6 +480,7 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, Lo
       stats.query.add_us(ns / 1000);
     }
     add_to(stats.query_ns_total, ns);
+    if (bytes > 0) add_to(stats.result_bytes_total, static_cast<uint64_t>(bytes));
     add_to(stats.statement_cache_hits_total, told.hits_total - counted.hits_total);
     add_to(stats.statement_cache_misses_total, told.misses_total - counted.misses_total);
     add_to(stats.statement_cache_evictions_total, told.evictions_total - counted.evictions_total);

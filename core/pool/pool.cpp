@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "pool/history_saver.hpp"
 #include "pool/keeper.hpp"
 #include "segment/directory.hpp"
+#include "segment/history_file.hpp"
+#include "segment/history_leftovers.hpp"
 
 namespace tide {
 namespace {
@@ -13,6 +16,19 @@ uint32_t capacity_for(const Policy& policy) {
   if (!policy.is_pooling()) return kUnpooledMax;
   const int64_t wanted = std::max({int64_t{64}, 4 * policy.max_size, 2 * policy.burst_limit()});
   return static_cast<uint32_t>(std::min<int64_t>(wanted, kSlotsMax));
+}
+
+// What earlier owners have left is removed first only if the space is needed.
+Result<std::unique_ptr<Segment>> create_segment(const SegmentSpec& spec, HistoryLeftovers& leftovers) {
+  auto segment = Segment::create(spec);
+  if (segment || segment.status().code != Code::no_memory || leftovers.taken() == 0) return segment;
+  leftovers.remove();
+  segment = Segment::create(spec);
+  if (!segment) {
+    (void)leave_history(segment_path(spec.directory, spec.pool, instance_hex(spec.instance_id)), leftovers.history(),
+                        {spec.instance_id, spec.pool}, spec.started_wall_ns);
+  }
+  return segment;
 }
 
 }  // namespace
@@ -32,14 +48,18 @@ Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connecto
   segment_spec.query_log_size = static_cast<uint32_t>(spec.policy.query_log_size);
   segment_spec.started_wall_ns = clock.wall_ns();
   if (spec.policy.publish) segment_spec.directory = spec.directory;
+  HistoryLeftovers leftovers;
   if (!segment_spec.directory.empty()) {
     if (Status ready = ensure_directory(segment_spec.directory); !ready) return ready;
+    leftovers = HistoryLeftovers(segment_spec.directory, spec.name, clock.wall_ns());
     remove_dead_segments(segment_spec.directory, spec.name, clock.wall_ns());
   }
-  auto segment = Segment::create(segment_spec);
+  auto segment = create_segment(segment_spec, leftovers);
   if (!segment) return segment.take_status();
   std::unique_ptr<Pool> pool(new Pool(std::move(spec), segment.take(), std::move(connector), clock));
   pool->instance_id_ = segment_spec.instance_id;
+  pool->take_over(leftovers);
+  leftovers.remove();
   return pool;
 }
 
@@ -66,9 +86,42 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
 
 Pool::~Pool() = default;
 
+// The history of earlier owners, from the segment directory and from history_file.
+void Pool::take_over(HistoryLeftovers& leftovers) {
+  const int64_t wall_ns = clock().wall_ns();
+  History history = std::move(leftovers.history());
+  for (const std::string& refusal : leftovers.refusals()) {
+    keeper_->note_later(EventKind::history, Severity::warning, refusal);
+  }
+  if (const std::string& path = spec_.policy.history_file; !path.empty()) {
+    history_file_ = std::make_shared<HistoryFile>(path, HistoryOwner{instance_id_, spec_.name});
+    Result<History> found = history_file_->open(wall_ns);
+    if (found) {
+      history.merge(found.take());
+    } else {
+      keeper_->note_later(EventKind::history, Severity::warning, found.status().message());
+    }
+  }
+  if (history.empty()) return;
+  keeper_->take_over(history);
+  keeper_->note_later(EventKind::history, Severity::info,
+                      std::to_string(history.size()) + " records of the history of earlier instances were taken over");
+}
+
+void Pool::start_saving() {
+  if (history_file_ == nullptr) return;
+  history_saver_ = std::make_unique<HistorySaver>(
+      history_file_, segment_->fd(), clock(), [keeper = keeper_.get()](Severity severity, std::string text) {
+        keeper->note_later(EventKind::history, severity, std::move(text));
+      });
+}
+
+bool Pool::finish_saving(Span limit) { return history_saver_ == nullptr || history_saver_->finish(limit); }
+
 void Pool::abandon_after_fork(bool is_whole) noexcept {
   keeper_->abandon_after_fork(is_whole);
   if (is_whole) connector_->abandon();
+  if (history_file_ != nullptr) history_file_->abandon();
   segment_->abandon();
 }
 

@@ -34,6 +34,9 @@
 
 namespace tide {
 
+class HistoryFile;
+class HistoryLeftovers;
+class HistorySaver;
 class Keeper;
 
 struct PoolSpec {
@@ -131,6 +134,10 @@ class Pool {
   const std::string& name() const { return spec_.name; }
   const InstanceId& instance_id() const { return instance_id_; }
   uint64_t key() const { return spec_.pool_key; }
+  // Begins to save the history, if there is a history_file. Throws Shortage.
+  void start_saving();
+  // For the last time, once the keeper is closed. False: the disk did not finish within `limit`.
+  bool finish_saving(Span limit);
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
   const FastPolicy& fast_policy() const { return fast_policy_; }
@@ -148,6 +155,8 @@ class Pool {
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
 
   class Call;
+
+  void take_over(HistoryLeftovers& leftovers);
 
   // fast_path.hpp
   bool is_fresh(const format::Slot& slot, Instant now) const;
@@ -169,12 +178,13 @@ class Pool {
   Code give_up_at_once();
   Code give_back(LeaseId lease, Return how);
   Status begin_touch(LeaseId lease, Instant now);
-  // Work: Status(Connection&, Instant limit), where the limit is that of query_timeout. Log: bool(const FinishedCall&), the
-  // function of the query log for this work.
+  // Work: Status(Connection&, Instant limit), where the limit is that of query_timeout, and which sets `bytes`, the size of
+  // its result. Log: bool(const FinishedCall&), the function of the query log for this work.
   template <typename Work, typename Log>
-  Status work_on_session(LeaseId lease, uint64_t statements, Work&& work, Log&& log);
+  Status work_on_session(LeaseId lease, uint64_t statements, const int64_t& bytes, Work&& work, Log&& log);
   template <typename Work, typename Log>
-  Status work_within_call(LeaseId lease, uint64_t statements, Work& work, Log& log, uint64_t& conn_id);
+  Status work_within_call(LeaseId lease, uint64_t statements, const int64_t& bytes, Work& work, Log& log,
+                          uint64_t& conn_id);
   void note_wait(const Ticket& ticket);
   CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
   CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
@@ -200,6 +210,8 @@ class Pool {
   TrippedCalls tripped_calls_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;
+  std::shared_ptr<HistoryFile> history_file_;      // nullptr: there is none
+  std::unique_ptr<HistorySaver> history_saver_;  // ended before the keeper
 };
 
 }  // namespace tide

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "pool/in_use_peak.hpp"
@@ -37,9 +38,7 @@ SegmentWriter::SegmentWriter(Segment& segment, Board& board, InUsePeak& in_use_p
       clock_(clock),
       journal_(segment.ring(segment.header().journal)),
       scaling_(segment.ring(segment.header().scaling)),
-      seconds_(segment.ring(segment.header().history_1s)),
-      minutes_(segment.ring(segment.header().history_1m)),
-      hours_(segment.ring(segment.header().history_1h)),
+      history_(segment),
       window_(kWindowSeconds) {
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
@@ -219,28 +218,36 @@ SegmentWriter::Totals SegmentWriter::totals_of(const Census& census) {
   Totals totals;
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
     const format::SlotStats& stats = board_.stats(slot);
-    stats.wait.add_to(totals.wait);
-    stats.use.add_to(totals.use);
-    stats.query.add_to(totals.query);
+    stats.wait.add_to(totals.waits);
+    stats.use.add_to(totals.uses);
+    stats.query.add_to(totals.durations);
+    totals.use_ns += read(stats.use_ns_total);
+    totals.query_ns += read(stats.query_ns_total);
+    totals.wait_ns += read(stats.wait_ns_total);
+    totals.result_bytes += read(stats.result_bytes_total);
   }
+  totals.wait_ns += read(segment_.queue().failed_wait_ns_total);
+  for (const format::CacheStats& stripe : std::span(segment_.cache(), segment_.header().cache.count)) {
+    totals.query_cache_hits += read(stripe.query_cache_hits_total);
+    totals.query_cache_misses += read(stripe.query_cache_misses_total);
+  }
+  const Traffic& traffic = census.traffic;
   totals.acquires = census.acquires_total;
+  totals.waited = census.acquires_waited_total;
   totals.timeouts = census.acquire_timeouts_total;
-  totals.errors = census.traffic.query_errors_total + census.traffic.connect_failures_total;
-  totals.ended_seconds = census.traffic.ended_seconds;
-  totals.use_seconds = census.traffic.use_seconds;
+  totals.queries = traffic.queries_total;
+  totals.query_errors = traffic.query_errors_total;
+  totals.faults = traffic.query_faults_total;
+  totals.connects = traffic.connects_total;
+  totals.connect_failures = traffic.connect_failures_total;
+  totals.errors = totals.query_errors + totals.connect_failures;
+  totals.use_seconds = traffic.use_seconds;
   // A lease without a wait counts as a wait of zero.
-  totals.wait[0] += census.acquires_total - std::min(census.acquires_total, census.acquires_waited_total);
+  totals.waits[0] += census.acquires_total - std::min(census.acquires_total, census.acquires_waited_total);
   return totals;
 }
 
 namespace {
-HistogramCounts difference(const HistogramCounts& later, const HistogramCounts& earlier) {
-  HistogramCounts out{};
-  for (size_t i = 0; i < out.size(); ++i) out[i] = later[i] > earlier[i] ? later[i] - earlier[i] : 0;
-  return out;
-}
-uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
-
 double highest_ms(const HistogramCounts& counts) {
   for (size_t i = counts.size(); i > 0; --i) {
     if (counts[i - 1] != 0) return static_cast<double>(histogram_bound_ns(std::min(i - 1, counts.size() - 2))) / 1e6;
@@ -250,10 +257,8 @@ double highest_ms(const HistogramCounts& counts) {
 }  // namespace
 
 void SegmentWriter::publish_percentiles(const Totals& totals) {
-  const Totals& oldest = window_[window_next_];
-  const HistogramCounts wait = difference(totals.wait, oldest.wait);
-  const HistogramCounts use = difference(totals.use, oldest.use);
-  const HistogramCounts query = difference(totals.query, oldest.query);
+  const HistorySums minute = totals.since(window_[window_next_]);
+  const HistogramCounts &wait = minute.waits, &use = minute.uses, &query = minute.durations;
   format::Vitals& v = segment_.vitals();
   SeqWrite guard(v.seq);
   put_ms(v.wait_p50_ms, histogram_quantile_ms(wait, 0.50));
@@ -274,81 +279,57 @@ void SegmentWriter::sample(const Census& census, const Outlook& outlook, int64_t
   }
   if (now < next_second_) return;
   const Totals totals = totals_of(census);
-  const double seconds = std::max(0.001, (now - sampled_at_).seconds_exact());
-  Span60 second;
-  second.wait = difference(totals.wait, last_.wait);
-  second.acquires = since(totals.acquires, last_.acquires);
-  second.timeouts = since(totals.timeouts, last_.timeouts);
-  second.errors = since(totals.errors, last_.errors);
-  second.ended_seconds = totals.ended_seconds - last_.ended_seconds;
-  second.in_use_sum = std::max(0.0, totals.use_seconds - last_.use_seconds) / seconds;
+  HistoryInterval second;
+  second.sums = totals.since(last_);
+  second.covers = now - sampled_at_;
+  second.in_use_seconds = std::max(0.0, totals.use_seconds - last_.use_seconds);
   second.in_use_max = in_use_peak_.take_second();
   second.waiting_max = wait_queue_.take_waiting_most();
-  second.seconds = 1;
+  second.replica_lag_ms = replica_lag_ms();
   if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
       predicted >= 0) {
     second.predicted_sum = predicted;
-    second.predicted_seconds = 1;
+    second.predicted_count = 1;
   }
   predictions_next_ = (predictions_next_ + 1) % predictions_.size();
-  write_history(seconds_, second, outlook, health, 1);
-  if (second.timeouts != 0) {
+  history_.add(second, end_of(outlook, health));
+  if (const uint64_t timeouts = second.sums.timeouts; timeouts != 0) {
     note(EventKind::acquire_timeout, Severity::warning,
-         std::to_string(second.timeouts) + (second.timeouts == 1 ? " request" : " requests") + " timed out; at most " +
+         std::to_string(timeouts) + (timeouts == 1 ? " request" : " requests") + " timed out; at most " +
              std::to_string(second.waiting_max) + " waited, " + std::to_string(second.in_use_max) + " in use");
   }
-  for (Span60* sum : {&minute_, &hour_}) {
-    sum->in_use_sum += second.in_use_sum;
-    sum->in_use_max = std::max(sum->in_use_max, second.in_use_max);
-    sum->waiting_max = std::max(sum->waiting_max, second.waiting_max);
-    for (size_t i = 0; i < sum->wait.size(); ++i) sum->wait[i] += second.wait[i];
-    sum->acquires += second.acquires;
-    sum->timeouts += second.timeouts;
-    sum->errors += second.errors;
-    sum->ended_seconds += second.ended_seconds;
-    sum->predicted_sum += second.predicted_sum;
-    sum->predicted_seconds += second.predicted_seconds;
-    ++sum->seconds;
-  }
-  if (minute_.seconds >= 60) {
-    write_history(minutes_, minute_, outlook, health, minute_.seconds);
-    minute_ = {};
-  }
-  if (hour_.seconds >= 3600) {
-    write_history(hours_, hour_, outlook, health, hour_.seconds);
-    hour_ = {};
-  }
-  const double p95_ms = histogram_quantile_ms(second.wait, 0.95);
+  const double p95_ms = histogram_quantile_ms(second.sums.waits, 0.95);
   recent_wait_p95_ = p95_ms > 0 ? Span::nanos(static_cast<int64_t>(p95_ms * 1e6)) : Span{};
-  recent_in_use_ = second.in_use_sum;
+  recent_in_use_ = second.in_use_seconds / std::max(0.001, second.covers.seconds_exact());
   publish_percentiles(totals);
   window_[window_next_] = totals;
   window_next_ = (window_next_ + 1) % kWindowSeconds;
   last_ = totals;
   sampled_at_ = now;
   next_second_ = now + Span::seconds(1);
+  has_sampled_ = true;
 }
 
-void SegmentWriter::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
-                                  int64_t health, double seconds) {
-  const int64_t wall_ns = clock_.wall_ns();
-  const uint32_t size = board_.counts().size();
-  const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
-  ring.append([&](format::HistoryRecord& record) {
-    record.at_wall_ns = wall_ns;
-    record.size = size;
-    record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
-    record.in_use_max = sum.in_use_max;
-    record.waiting_max = sum.waiting_max;
-    record.in_use_avg = sum.in_use_sum / seconds;
-    record.acquires = sum.acquires;
-    record.timeouts = sum.timeouts;
-    record.errors = sum.errors;
-    record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
-    record.use_ms = sum.ended_seconds * 1e3;
-    record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
-    record.health = static_cast<int32_t>(health);
-  });
+void SegmentWriter::finish_history(const Census& census, const Outlook& outlook, int64_t health, Instant now) {
+  if (std::exchange(is_history_finished_, true) || !has_sampled_) return;
+  if (now > sampled_at_) {
+    next_second_ = std::min(next_second_, now);
+    sample(census, outlook, health, now);
+  }
+  history_.finish(end_of(outlook, health));
+}
+
+HistoryEnd SegmentWriter::end_of(const Outlook& outlook, int64_t health) const {
+  return {clock_.wall_ns(), board_.counts().size(), static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size)),
+          static_cast<int32_t>(health)};
+}
+
+// Negative: unknown, or not a replica.
+double SegmentWriter::replica_lag_ms() {
+  const format::TargetVitals& routing = segment_.routing();
+  const uint64_t lag_ns = read(routing.lag_ns);
+  const bool is_known = read(routing.role) == static_cast<uint64_t>(TargetRole::replica) && lag_ns != ~uint64_t{0};
+  return is_known ? static_cast<double>(lag_ns) / 1e6 : -1;
 }
 
 void SegmentWriter::reset_stats() {

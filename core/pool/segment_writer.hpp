@@ -1,5 +1,5 @@
-// SegmentWriter: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling,
-// and the findings of the brain.
+// SegmentWriter: everything the keeper writes into the segment: vitals, totals, percentiles, events, scaling, what the
+// history records each second, and the findings of the brain.
 //
 // Threads: the keeper only, except error().
 // Failure: none; rings overwrite their oldest records.
@@ -14,6 +14,7 @@
 
 #include "brain/brain.hpp"
 #include "policy/settings.hpp"
+#include "pool/history_writer.hpp"
 #include "pool/ports.hpp"
 #include "segment/board.hpp"
 
@@ -55,6 +56,11 @@ class SegmentWriter {
   // Once a second: history and the percentiles of the last minute. `next_second` is when it must be called again.
   void sample(const Census& census, const Outlook& outlook, int64_t health, Instant now);
   Instant next_second() const { return next_second_; }
+  // Of earlier instances, before the first step.
+  void take_over(const History& history) { history_.take_over(history); }
+  // Once, when the pool is closed: the intervals that have not ended. A pool that was closed within its first second has
+  // none.
+  void finish_history(const Census& census, const Outlook& outlook, int64_t health, Instant now);
 
   // After a tick of the brain: health, forecasts and alert rules that have changed since the last call, and its
   // counters.
@@ -79,25 +85,12 @@ class SegmentWriter {
 
  private:
   static constexpr size_t kWindowSeconds = 60;
-  struct Totals {
-    HistogramCounts wait{}, use{}, query{};
-    uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double ended_seconds = 0;  // total hold time of ended leases
-    double use_seconds = 0;    // the same including running leases, up to now
-  };
-  struct Span60 {  // one resolution coarser than seconds: accumulates until its interval is full
-    double in_use_sum = 0;
-    uint32_t in_use_max = 0, waiting_max = 0;
-    HistogramCounts wait{};
-    uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double ended_seconds = 0;
-    double predicted_sum = 0;  // forecast of connections in use
-    uint32_t predicted_seconds = 0;
-    uint32_t seconds = 0;
+  struct Totals : HistorySums {
+    double use_seconds = 0;  // hold time of leases, including running ones, up to now
   };
   Totals totals_of(const Census& census);
-  void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
-                     double seconds);
+  HistoryEnd end_of(const Outlook& outlook, int64_t health) const;
+  double replica_lag_ms();
   void publish_percentiles(const Totals& now_totals);
   int64_t wall_of(Instant at, Instant now) const;
   void write_health(const brain::Health& health, Instant now);
@@ -113,11 +106,12 @@ class SegmentWriter {
   std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats
   Ring<format::JournalRecord> journal_;
   Ring<format::ScalingRecord> scaling_;
-  Ring<format::HistoryRecord> seconds_, minutes_, hours_;
+  HistoryWriter history_;
+  bool has_sampled_ = false;
+  bool is_history_finished_ = false;
   std::vector<Totals> window_;  // one a second, ring
   size_t window_next_ = 0;
   Totals last_;
-  Span60 minute_, hour_;
   Instant next_second_;
   Instant sampled_at_;
   Span recent_wait_p95_;

@@ -255,9 +255,9 @@ std::optional<format::ForecastsBlock> Attachment::read_forecasts() const {
 }
 
 std::vector<format::HistoryRecord> Attachment::read_history(int64_t resolution_ms) const {
-  return read_ring(resolution_ms == 1000    ? layout_->history_1s
-                   : resolution_ms == 60000 ? layout_->history_1m
-                                            : layout_->history_1h);
+  return read_ring(resolution_ms == kResolutionsMs[0]   ? layout_->history_1s
+                   : resolution_ms == kResolutionsMs[1] ? layout_->history_1m
+                                                        : layout_->history_1h);
 }
 
 uint32_t Attachment::slots_used() const {

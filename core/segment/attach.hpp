@@ -25,6 +25,9 @@
 
 namespace tide {
 
+// Of pool_history, finest first.
+inline constexpr int64_t kResolutionsMs[] = {1'000, 60'000, 3'600'000};
+
 enum class Liveness : uint8_t { alive, stale, dead };  // stale: alive, but without a heartbeat for 5 s
 
 class Attachment {
@@ -82,7 +85,7 @@ class Attachment {
   std::vector<format::JournalRecord> read_journal() const { return read_ring(layout_->journal); }
   std::vector<format::ScalingRecord> read_scaling() const { return read_ring(layout_->scaling); }
   std::vector<format::CommandRecord> read_commands() const { return read_ring(layout_->commands); }
-  std::vector<format::HistoryRecord> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000
+  std::vector<format::HistoryRecord> read_history(int64_t resolution_ms) const;  // of kResolutionsMs
 
  private:
   Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}

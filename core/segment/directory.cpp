@@ -14,6 +14,7 @@ namespace tide {
 namespace {
 
 constexpr std::string_view kSegmentEnding = ".segment";
+constexpr size_t kHexBytes = 32;
 
 bool is_directory(const std::string& path) {
   struct stat info {};
@@ -25,6 +26,27 @@ Status unusable(const std::string& path, const std::string& why) {
       Code::bad_option, "segment directory \"" + path + "\": " + why,
       "accepted: a directory this user may write to, or one that can be created because its parent exists",
       "set dir or TIDEPOOL_DIR, or publish=off for a pool that is not visible to other processes");
+}
+
+std::string with_ending(const std::string& segment_path, std::string_view ending) {
+  return segment_path.substr(0, segment_path.rfind('.')).append(ending);
+}
+
+std::vector<std::string> list_files(const std::string& directory, std::string_view ending) {
+  std::vector<std::string> paths;
+  DIR* dir = ::opendir(directory.c_str());
+  if (dir == nullptr) return paths;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (name.size() <= ending.size() + kHexBytes + 1 || name.front() == '.' || !name.ends_with(ending)) continue;
+    const std::string_view hex = name.substr(name.size() - ending.size() - kHexBytes, kHexBytes);
+    if (hex.find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
+    paths.push_back(directory + "/" + std::string(name));
+    if (paths.size() == kSegmentsMax) break;
+  }
+  ::closedir(dir);
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 }  // namespace
@@ -63,6 +85,10 @@ Status ensure_directory(const std::string& path) {
   return Status::ok();
 }
 
+std::string unfinished_path(const std::string& directory, std::string_view instance_hex) {
+  return directory + "/." + std::string(instance_hex) + std::string(kUnfinishedEnding);
+}
+
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex) {
   std::string name(pool);
   for (char& c : name) {
@@ -75,31 +101,25 @@ std::string segment_path(const std::string& directory, std::string_view pool, st
 }
 
 bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex) {
-  return path == segment_path(path.substr(0, path.rfind('/')), pool, instance_hex);
+  return path == segment_path(directory_of(path), pool, instance_hex);
 }
 
-std::string mailbox_path_of(const std::string& segment_path) {
-  std::string path = segment_path;
-  if (path.size() > kSegmentEnding.size()) path.resize(path.size() - kSegmentEnding.size());
-  return path + std::string(kMailboxEnding);
+std::string mailbox_path_of(const std::string& segment_path) { return with_ending(segment_path, kMailboxEnding); }
+
+std::string history_path_of(const std::string& segment_path) { return with_ending(segment_path, kHistoryEnding); }
+
+std::vector<std::string> list_segments(const std::string& directory) { return list_files(directory, kSegmentEnding); }
+
+std::vector<std::string> list_histories(const std::string& directory) { return list_files(directory, kHistoryEnding); }
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::vector<std::string> list_segments(const std::string& directory) {
-  std::vector<std::string> paths;
-  DIR* dir = ::opendir(directory.c_str());
-  if (dir == nullptr) return paths;
-  while (const dirent* entry = ::readdir(dir)) {
-    const std::string_view name = entry->d_name;
-    if (name.size() <= kSegmentEnding.size() + 33 || name.front() == '.') continue;
-    if (name.substr(name.size() - kSegmentEnding.size()) != kSegmentEnding) continue;
-    const std::string_view hex = name.substr(name.size() - kSegmentEnding.size() - 32, 32);
-    if (hex.find_first_not_of("0123456789abcdef") != std::string_view::npos) continue;
-    paths.push_back(directory + "/" + std::string(name));
-    if (paths.size() == kSegmentsMax) break;
-  }
-  ::closedir(dir);
-  std::sort(paths.begin(), paths.end());
-  return paths;
+std::string instance_hex_of(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  return dot == path.npos || dot < kHexBytes ? "" : path.substr(dot - kHexBytes, kHexBytes);
 }
 
 }  // namespace tide

@@ -17,6 +17,10 @@ namespace tide {
 std::string resolve_directory(std::string_view wanted);
 std::string resolve_directory(std::string_view wanted, const std::function<const char*(const char*)>& environment);
 
+// The name of a file that is not complete yet.
+inline constexpr std::string_view kUnfinishedEnding = ".new";
+std::string unfinished_path(const std::string& directory, std::string_view instance_hex);
+
 // Makes sure that an owner can create segments there. Creates the directory (not its parents); refuses a path that is
 // not a directory, and a directory below /dev/shm that belongs to another user.
 Status ensure_directory(const std::string& path);
@@ -26,11 +30,20 @@ Status ensure_directory(const std::string& path);
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex);
 // True if `path` is the segment file of this instance. A copy in the directory has another name.
 bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex);
-inline constexpr std::string_view kMailboxEnding = ".mailbox";  // in place of ".segment"
+// In place of ".segment":
+inline constexpr std::string_view kMailboxEnding = ".mailbox";
 std::string mailbox_path_of(const std::string& segment_path);
+inline constexpr std::string_view kHistoryEnding = ".history";  // what a closed pool leaves for the next one
+std::string history_path_of(const std::string& segment_path);
+
+// Of an absolute path.
+std::string directory_of(const std::string& path);
 
 // Files whose names are those of segments, sorted; at most kSegmentsMax. None for a directory that cannot be read.
 inline constexpr size_t kSegmentsMax = 4096;
 std::vector<std::string> list_segments(const std::string& directory);
+std::vector<std::string> list_histories(const std::string& directory);
+// The instance in such a name.
+std::string instance_hex_of(const std::string& path);
 
 }  // namespace tide

@@ -261,7 +261,7 @@ struct HistoryRecord {
   double use_ms;
   double predicted_in_use;  // NaN: no forecast
   int32_t health;           // -1: not measured
-  uint32_t reserved;
+  uint32_t covers_ms;       // the time that was measured; 0 in a record that no owner wrote
   uint8_t instance_id[16];  // that measured it: a pool takes over the history of its predecessor
   uint64_t queries;
   uint64_t query_errors;
@@ -558,5 +558,23 @@ struct MailboxCommand {
 static_assert(kArgumentsBytesMax == decltype(MailboxCommand::arguments)::kBytesMax);
 static_assert(sizeof(MailboxCommand) == 1024);
 inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxCommands * sizeof(MailboxCommand);
+
+// A history that its owner has left for the next one: this header, then the records of seconds, minutes and hours, each
+// oldest first. Never changed: it is replaced as a whole.
+inline constexpr char kHistoryMagic[8] = {'T', 'I', 'D', 'E', 'H', 'I', 'S', 'T'};
+struct HistoryFileHeader {
+  char magic[8];
+  uint32_t layout_version;
+  uint32_t header_bytes;
+  uint8_t instance_id[16];  // of the owner
+  int64_t written_wall_ns;
+  uint64_t checksum;  // of all other bytes
+  uint32_t record_bytes;
+  uint32_t seconds;  // records
+  uint32_t minutes;
+  uint32_t hours;
+  FixedText<64> pool;
+};
+static_assert(sizeof(HistoryFileHeader) == 128);
 
 }  // namespace tide::format

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -11,13 +10,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <string_view>
 #include <vector>
 
 #include "os/clock.hpp"
+#include "os/descriptor.hpp"
 #include "os/shortage.hpp"
 #include "segment/attach.hpp"
 #include "segment/directory.hpp"
+#include "segment/history_leftovers.hpp"
+#include "segment/owner_lock.hpp"
 #include "segment/slot_word.hpp"
 
 namespace tide {
@@ -72,43 +75,8 @@ int64_t last_sign_of(const Attachment& segment) {
   return beat != 0 ? beat : segment.header().started_wall_ns;
 }
 
-// The lock that marks the owner as alive. An open-file-description lock, because a process-wide one would be dropped by
-// any close() of the same file elsewhere in the process.
-bool hold_owner_lock(int fd) {
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
-// Marks a segment that is not complete yet.
-constexpr std::string_view kNewEnding = ".new";
 constexpr size_t kHexBytes = 32;
-constexpr int kLockAttemptsMax = 2000;
-constexpr int kLockAttemptsQuick = 100;
-
-// A process that cleans up holds the lock only while it unlinks the file; but it may be descheduled in between, and a
-// child that it forks also holds the lock until it calls exec().
-bool gain_owner_lock(int fd) {
-  for (int attempt = 1; !hold_owner_lock(fd); ++attempt) {
-    if ((errno != EAGAIN && errno != EACCES) || attempt == kLockAttemptsMax) return false;
-    if (attempt < kLockAttemptsQuick) {
-      ::sched_yield();
-    } else {
-      pause_for(Span::millis(1));
-    }
-  }
-  return true;
-}
-
-std::string new_path(const std::string& directory, const std::string& hex) {
-  return directory + "/." + hex + std::string(kNewEnding);
-}
-
-bool is_named(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
-}
+constexpr int64_t kDayNs = 86'400'000'000'000;
 
 bool exists(const std::string& path) {
   struct stat info {};
@@ -122,12 +90,18 @@ bool is_hex(std::string_view text) {
 // An unfinished file of this user. Holding the lock proves that no owner holds it. The lock is kept until the file is
 // unlinked, so that an owner that was about to lock its new file detects that the file has lost its name.
 void remove_unfinished(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return;
+  const Result<Descriptor> file = open_own_file(path);
+  if (file && hold_owner_lock(file->get()) && is_named(file->get())) ::unlink(path.c_str());
+}
+
+// A file of this user that has no owner and was not written for a day.
+void remove_old_file(const std::string& path, int64_t wall_now_ns) {
+  const Result<Descriptor> file = open_own_file(path);
   struct stat info {};
-  const bool is_ours = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::getuid();
-  if (is_ours && hold_owner_lock(fd) && is_named(fd)) ::unlink(path.c_str());
-  ::close(fd);
+  if (!file || ::fstat(file->get(), &info) != 0) return;
+  const int64_t written_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+  if (wall_now_ns - written_ns < kDayNs || !hold_owner_lock(file->get()) || !is_named(file->get())) return;
+  ::unlink(path.c_str());
 }
 
 // A mailbox is created after the .new file and before that is renamed to the segment, and is removed after it. So a
@@ -145,8 +119,8 @@ void remove_leftovers(const std::string& directory) {
   if (dir == nullptr) return;
   while (const dirent* entry = ::readdir(dir)) {
     const std::string_view name = entry->d_name;
-    if (name.front() == '.' && name.ends_with(kNewEnding)) {
-      if (is_hex(name.substr(1, name.size() - 1 - kNewEnding.size()))) unfinished.emplace_back(name);
+    if (name.front() == '.' && name.ends_with(kUnfinishedEnding)) {
+      if (is_hex(name.substr(1, name.size() - 1 - kUnfinishedEnding.size()))) unfinished.emplace_back(name);
     } else if (name.ends_with(kMailboxEnding) && name.size() > kMailboxEnding.size() + kHexBytes + 1) {
       if (is_hex(name.substr(name.size() - kMailboxEnding.size() - kHexBytes, kHexBytes))) mailboxes.emplace_back(name);
     }
@@ -157,7 +131,7 @@ void remove_leftovers(const std::string& directory) {
     const std::string stem = name.substr(0, name.size() - kMailboxEnding.size());
     const std::string hex = stem.substr(stem.size() - kHexBytes);
     const std::string pool = stem.substr(0, stem.size() - kHexBytes - 1);
-    remove_orphan(directory + "/" + name, new_path(directory, hex), segment_path(directory, pool, hex));
+    remove_orphan(directory + "/" + name, unfinished_path(directory, hex), segment_path(directory, pool, hex));
   }
 }
 
@@ -205,7 +179,7 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
 }
 
 Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
-  const std::string path = new_path(spec.directory, instance_hex(spec.instance_id));
+  const std::string path = unfinished_path(spec.directory, instance_hex(spec.instance_id));
   // Before it is locked, a process that cleans up may take the file for a dead owner's and remove it; then it is
   // created again.
   while (path_.empty()) {
@@ -253,10 +227,25 @@ Status Segment::create_mailbox(const SegmentSpec& spec) {
 }
 
 Segment::~Segment() {
-  if (!path_.empty()) ::unlink(path_.c_str());
+  // Without space for the history the segment remains, as a dead owner's.
+  if (!path_.empty() && leave_own_history()) ::unlink(path_.c_str());
   if (!mailbox_path_.empty()) ::unlink(mailbox_path_.c_str());
   if (memory_ != nullptr) ::munmap(memory_, bytes_);
   if (fd_ >= 0) ::close(fd_);
+}
+
+bool Segment::leave_own_history() noexcept {
+  if (memory_ == nullptr) return true;
+  try {
+    const auto seen = Attachment::from_fd(fd_);
+    if (!seen) return true;  // it is not complete
+    const int64_t now_ns = wall_ns_now();
+    HistoryOwner owner{{}, seen->header().pool};
+    std::copy(std::begin(header().instance_id), std::end(header().instance_id), owner.instance_id.begin());
+    return leave_history(path_, History::of(*seen, now_ns), owner, now_ns);
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 void Segment::abandon() noexcept {
@@ -271,16 +260,19 @@ void Segment::abandon() noexcept {
 }
 
 void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns) {
-  constexpr int64_t kDayNs = 86'400'000'000'000;
   for (const std::string& path : list_segments(directory)) {
     auto attached = Attachment::open(path);
-    if (!attached) continue;
+    if (!attached) {
+      remove_old_file(path, wall_now_ns);  // of another version
+      continue;
+    }
     const Attachment& segment = *attached;
     if (segment.header().uid != ::getuid() || segment.liveness() != Liveness::dead) continue;
     if (segment.header().pool != name && wall_now_ns - last_sign_of(segment) < kDayNs) continue;
     ::unlink(path.c_str());
     ::unlink(mailbox_path_of(path).c_str());
   }
+  for (const std::string& path : list_histories(directory)) remove_old_file(path, wall_now_ns);
   remove_leftovers(directory);
 }
 

@@ -45,7 +45,7 @@ struct SegmentSpec {
 class Segment {
  public:
   static Result<std::unique_ptr<Segment>> create(const SegmentSpec& spec);
-  // Unlinks segment and mailbox, releases the lock and the memory.
+  // Leaves its history for the next owner, unlinks segment and mailbox, releases the lock and the memory.
   ~Segment();
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
@@ -90,6 +90,8 @@ class Segment {
   }
   Status create_file(const SegmentSpec& spec, uint64_t bytes);
   Status create_mailbox(const SegmentSpec& spec);
+  // False: it could not be written.
+  bool leave_own_history() noexcept;
 
   std::byte* memory_ = nullptr;
   uint64_t bytes_ = 0;
@@ -99,8 +101,8 @@ class Segment {
 };
 
 // Removes segments and mailboxes in `directory` whose owner is dead and that this user owns: those of pool `name`
-// immediately, others after a day; and immediately the files of owners that were killed while they opened or closed a
-// pool. Reports no errors: what cannot be removed stays.
+// immediately, others after a day, as histories that nobody has taken over; and immediately the files of owners that
+// were killed while they opened or closed a pool. Reports no errors: what cannot be removed stays.
 void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns);
 
 }  // namespace tide

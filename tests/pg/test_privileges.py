@@ -70,7 +70,7 @@ class Privileges(unittest.TestCase):
         cls.lease = owner.lease("app", SECRET)
         cls.verbs = [row[0] for row in cls.sql(
             f"SELECT proname FROM pg_proc WHERE oid IN ({MEMBERS}) AND prorettype = 'bigint'::regtype AND proname !~ "
-            "'^(read_|query|execute|lease)' ORDER BY 1")]
+            "'^(read_|query|execute|lease|archive)' ORDER BY 1")]
         cls.sql("SELECT tidepool.set_alert('app', 'mine', 'in_use', '>', 0)")
         cls.alert = support.cluster.wait_until(cls.alert_of_app, 10)
 

@@ -11,7 +11,7 @@ import support
 from cluster import PsqlError
 
 GRANTED = "pause"  # the only verb that tp_operator may use
-REPORTS = ("version", "health", "check_options")  # for all roles that may read
+REPORTS = ("version", "health", "check_options", "archive")  # for all roles that may read
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 
@@ -27,7 +27,8 @@ class Roles(unittest.TestCase):
         cls.sql("""CREATE ROLE tp_plain LOGIN; CREATE ROLE tp_monitor LOGIN IN ROLE pg_monitor;
                    CREATE ROLE tp_operator LOGIN IN ROLE pg_monitor;
                    GRANT EXECUTE ON FUNCTION tidepool.pause TO tp_operator;
-                   CREATE SCHEMA AUTHORIZATION tp_plain""")
+                   CREATE SCHEMA AUTHORIZATION tp_plain; CREATE SCHEMA AUTHORIZATION tp_monitor;
+                   CREATE SCHEMA AUTHORIZATION tp_operator""")
         members = "SELECT objid FROM pg_depend WHERE deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension " \
                   "WHERE extname = 'tidepool')"
         cls.views = [row[0] for row in

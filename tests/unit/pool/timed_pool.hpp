@@ -13,10 +13,12 @@ namespace tide::test {
 class HandClock final : public Clock {
  public:
   Instant now() const override { return now_; }
-  int64_t wall_ns() const override { return now_.ns() + 1'000'000'000'000'000; }
+  int64_t wall_ns() const override { return now_.ns() + wall_ahead_ns_; }
   void pass(Span span) { now_ = now_ + span; }
+  void set_wall_ahead(Span span) { wall_ahead_ns_ += span.ns(); }
 
  private:
+  int64_t wall_ahead_ns_ = 1'000'000'000'000'000;
   Instant now_ = Instant::at_ns(1'000'000'000);
 };
 

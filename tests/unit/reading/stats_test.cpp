@@ -255,6 +255,21 @@ TEST_F(Stats, HistoryIsSortedByResolutionAndTime) {
         record.use_ms = 2;
         record.predicted_in_use = std::numeric_limits<double>::quiet_NaN();
         record.health = -1;
+        record.covers_ms = 1'250;
+        record.instance_id[15] = 0xAB;
+        record.queries = 11;
+        record.query_errors = 12;
+        record.faults = 13;
+        record.query_ms = 14;
+        record.query_p99_ms = std::numeric_limits<double>::quiet_NaN();
+        record.connects = 15;
+        record.connect_failures = 16;
+        record.query_cache_hits = 17;
+        record.query_cache_misses = 18;
+        record.result_bytes = 19;
+        record.wait_ms = 20;
+        record.waited = 21;
+        record.replica_lag_ms = 22;
       });
     }
   };
@@ -276,6 +291,17 @@ TEST_F(Stats, HistoryIsSortedByResolutionAndTime) {
   EXPECT_TRUE(is_null(rows.at(0, "wait_p99_ms")));
   EXPECT_TRUE(is_null(rows.at(0, "predicted_in_use")));
   EXPECT_TRUE(is_null(rows.at(0, "health")));
+  EXPECT_EQ(rows.at(0, "measured_by"), text("000000000000000000000000000000ab"));
+  EXPECT_TRUE(is_null(rows.at(0, "query_p99_ms")));
+  int64_t number = 10;
+  for (const char* count : {"queries", "query_errors", "faults", "query_ms", "connects", "connect_failures",
+                            "query_cache_hits", "query_cache_misses", "result_bytes", "wait_ms", "waited"}) {
+    ++number;
+    const bool is_time = std::string_view(count).ends_with("_ms");
+    EXPECT_EQ(rows.at(0, count), is_time ? real(static_cast<double>(number)) : integer(number)) << count;
+  }
+  EXPECT_EQ(rows.at(0, "replica_lag_ms"), real(22));
+  EXPECT_EQ(rows.at(0, "covers_ms"), real(1'250));
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ inline std::vector<FormatStruct> format_structs() {
              FIELD(last_error)),
       STRUCT(HistoryRecord, FIELD(stamp), FIELD(at_wall_ns), FIELD(size), FIELD(limit_size), FIELD(in_use_max),
              FIELD(waiting_max), FIELD(in_use_avg), FIELD(acquires), FIELD(timeouts), FIELD(errors), FIELD(wait_p99_ms),
-             FIELD(use_ms), FIELD(predicted_in_use), FIELD(health), FIELD(reserved), FIELD(instance_id), FIELD(queries),
+             FIELD(use_ms), FIELD(predicted_in_use), FIELD(health), FIELD(covers_ms), FIELD(instance_id), FIELD(queries),
              FIELD(query_errors), FIELD(faults), FIELD(query_ms), FIELD(query_p99_ms), FIELD(connects),
              FIELD(connect_failures), FIELD(query_cache_hits), FIELD(query_cache_misses), FIELD(result_bytes),
              FIELD(wait_ms), FIELD(replica_lag_ms), FIELD(waited), FIELD(reserved2)),
@@ -114,6 +114,9 @@ inline std::vector<FormatStruct> format_structs() {
              FIELD(reserved)),
       STRUCT(MailboxCommand, FIELD(number), FIELD(issued_wall_ns), FIELD(checksum), FIELD(reserved), FIELD(verb),
              FIELD(actor), FIELD(arguments)),
+      STRUCT(HistoryFileHeader, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(instance_id),
+             FIELD(written_wall_ns), FIELD(checksum), FIELD(record_bytes), FIELD(seconds), FIELD(minutes), FIELD(hours),
+             FIELD(pool)),
   };
 #undef STRUCT
 #undef FIELD
