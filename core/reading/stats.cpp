@@ -97,8 +97,8 @@ Value sizing(const Stats& stats) {
   return stats.sizing ? cell::measured((*stats.sizing).*member) : cell::none();
 }
 
-// Counters without a row here are appended in the order of their list; times have a row because they are named
-// *_ms_total.
+// A new counter without a row here is appended in the order of its list. It gets a row when a column is added after it, so
+// that columns keep their places; times have a row because they are named *_ms_total.
 constexpr StatsColumn kStats[] = {
     counted(acquires_total),
     counted(waited_total, "acquires_waited_total"),
@@ -205,6 +205,27 @@ constexpr StatsColumn kStats[] = {
      [](const Stats& stats) { return cell::count(stats.cache_entries); }},
     {{"query_cache_bytes", integer, "bytes", "Memory of the results in the query cache."},
      [](const Stats& stats) { return cell::count(stats.cache_bytes); }},
+    counted(checkpoints_total),
+    counted(checkpoint_failures_total),
+    counted(query_log_lost_total),
+    counted(query_cache_shared_total),
+    counted(query_cache_stale_total),
+    counted(query_cache_evictions_total),
+    counted(query_cache_invalidations_total),
+    counted(query_cache_refused_total),
+    counted(result_bytes_total),
+    counted(retries_helped_total),
+    counted(notifications_sent_total),
+    counted(notification_failures_total),
+    counted(notifications_dropped_total),
+    {{"server_sessions", integer, "sessions",
+      "Sessions of all clients at the server (PostgreSQL); null where it is not measured."},
+     [](const Stats& stats) { return stats.vitals ? cell::measured(stats.vitals->server_sessions) : cell::none(); }},
+    {{"server_sessions_max", integer, "sessions",
+      "Highest number of sessions that the server accepts from clients (PostgreSQL); null where it is not measured."},
+     [](const Stats& stats) {
+       return stats.vitals ? cell::measured(stats.vitals->server_sessions_max) : cell::none();
+     }},
 };
 
 const std::vector<StatsColumn>& stats_columns() {
