@@ -14,6 +14,8 @@
 
 namespace tide {
 
+inline constexpr int64_t kHostCountMost = 1'000'000;  // larger numbers in a segment are cut
+
 struct HostPool {
   std::string instance_id, pool;
   std::string target;  // host, port and database, or the file

@@ -22,12 +22,12 @@ class HostPools;  // insights/host_pools.hpp
 
 struct Insight {
   Severity severity = Severity::info;
-  std::string_view subject;  // of the rule: size, leases, tags ...; lives forever
-  std::string finding;       // a sentence, in lower case and without a period
-  std::string evidence;      // figures and the relations that have them
-  std::string advice;        // a sentence, likewise
-  std::string option_name;   // "": the advice is not about an option
-  std::string option_value;  // as assign_value() accepts it; "": none to recommend
+  std::string_view subject = {};  // of the rule: size, leases, tags ...; lives forever
+  std::string finding = {};       // a sentence, in lower case and without a period
+  std::string evidence = {};      // figures and the relations that have them
+  std::string advice = {};        // a sentence, likewise
+  std::string option_name = {};   // "": the advice is not about an option
+  std::string option_value = {};  // as assign_value() accepts it; "": none to recommend
 };
 
 // Most severe first, in the order of the rules among equals.
