@@ -27,10 +27,6 @@ std::string duration(double seconds) {
   return describe_span(Span::nanos(static_cast<int64_t>(std::clamp(seconds, 0.0, 1e9) * 1e9)));
 }
 
-Span span_of(double seconds) {
-  return Span::millis(static_cast<int64_t>(std::ceil(std::clamp(seconds, 0.001, 86'400.0) * 1e3)));
-}
-
 std::string tag_text(std::string_view tag) { return tag.empty() ? "leases without a tag" : "tag " + in_quotes(tag); }
 
 std::string statement_text(std::string_view query) {

@@ -6,15 +6,12 @@
 #include <string>
 #include <string_view>
 
-#include "base/instant.hpp"
-
 namespace tide::insight {
 
 std::string number(double value);                       // "12", "0.4"
 std::string counted(double n, std::string_view thing);  // "1 lease", "12 leases"
 std::string percent(double ratio);                      // "34 %"
 std::string duration(double seconds);                   // "1.5 s"
-Span span_of(double seconds);                           // for the value of an option: whole milliseconds, up to 24 h
 std::string tag_text(std::string_view tag);             // "tag \"report\"", "leases without a tag"
 std::string statement_text(std::string_view query);     // shortened
 std::string whole_text(double value);                   // for the value of an option: rounded up
