@@ -169,25 +169,25 @@ void judge_notifications(const PoolReading& reading, Findings& findings) {
   findings.add(std::move(insight));
 }
 
+// clang-format off
 constexpr InsightRule kConnectionRules[] = {
     {"connections", "connects dominate",
      "Opening connections takes 30 % or more of the time spent connecting and executing statements, and a connection "
      "serves at most 10 leases. Needs 100 connects and 10 minutes.",
      "The option by which most connections were closed: idle_timeout, min_size, max_lifetime or max_uses; max_size "
-     "without "
-     "pooling.",
+     "without pooling.",
      judge_connects},
     {"connections", "lifetime too short",
      "max_lifetime is below 5 minutes, and half of the closed connections, at least 20, were closed by it.",
      "max_lifetime=30min.", judge_lifetime},
     {"connections", "validation too frequent",
      "Idle connections are validated once a second or more, validation_interval is below 30 s, and at most one "
-     "validation "
-     "in a thousand fails.",
+     "validation in a thousand fails.",
      "validation_interval=30s.", judge_validation},
     {"alerts", "notifications dropped", "Alerts were not delivered to notify_webhook_url.",
      "Check the receiver, and notify_webhook_url.", judge_notifications},
 };
+// clang-format on
 
 }  // namespace
 

@@ -116,6 +116,7 @@ constexpr double kStarvingShare = 0.6;  // of the connection time
 constexpr double kStarvedWait = 60;     // caller seconds that others waited ...
 constexpr double kStarvedRatio = 0.1;   // ... and for each second that they had a connection
 constexpr double kSlowShare = 0.25;     // of the connection time
+constexpr double kSlowedWait = 10;      // caller seconds that others waited
 constexpr double kSlowLease = 5;        // seconds
 constexpr double kSlowRatio = 50;       // over the median of all leases
 
@@ -136,19 +137,30 @@ TagSums sums_of(const PoolReading& reading) {
 
 bool is_judged(const PoolReading::Tag& tag) { return tag.samples >= kSamplesEnough && tag.seen_ago_s <= kTagSeenAgo; }
 
+double share_of(const PoolReading::Tag& tag, const TagSums& all) {
+  return all.held_s > 0 ? tag.held_s / all.held_s : 0;
+}
+
+// Whether the callers with other tags waited, and for a considerable part of the time that they had connections.
+bool have_others_waited(const PoolReading::Tag& tag, const TagSums& all, double least_s) {
+  const double waited_s = all.waited_s - tag.waited_s, held_s = all.held_s - tag.held_s;
+  return waited_s >= least_s && waited_s >= kStarvedRatio * held_s;
+}
+
+bool is_starving(const PoolReading::Tag& tag, const TagSums& all) {
+  return is_judged(tag) && share_of(tag, all) >= kStarvingShare && have_others_waited(tag, all, kStarvedWait);
+}
+
 void judge_starving_tag(const PoolReading& reading, Findings& findings) {
   const TagSums all = sums_of(reading);
   for (const PoolReading::Tag& tag : reading.tags) {
-    const double share = all.held_s > 0 ? tag.held_s / all.held_s : 0;
-    const double others_waited_s = all.waited_s - tag.waited_s, others_held_s = all.held_s - tag.held_s;
-    if (!is_judged(tag) || share < kStarvingShare || others_waited_s < kStarvedWait) continue;
-    if (others_waited_s < kStarvedRatio * others_held_s) continue;
+    if (!is_starving(tag, all)) continue;
     const int64_t max_size = reading.policy.max_size;
     Insight insight{.severity = Severity::warning};
-    insight.finding = tag_text(tag.tag) + " held connections for " + percent(share) +
+    insight.finding = tag_text(tag.tag) + " held connections for " + percent(share_of(tag, all)) +
                       " of the time that all leases took, while callers with other tags waited";
-    insight.evidence = "others held " + duration(others_held_s) + " and waited " + duration(others_waited_s) +
-                       "; this tag held " + duration(tag.held_s) + " (tags)";
+    insight.evidence = "others held " + duration(all.held_s - tag.held_s) + " and waited " +
+                       duration(all.waited_s - tag.waited_s) + "; this tag held " + duration(tag.held_s) + " (tags)";
     insight.advice = "give this tag a pool of its own with a small max_size";
     if (reading.policy.reserve_size == 0 && max_size >= 2) {
       insight.option_name = "reserve_size";
@@ -163,14 +175,14 @@ void judge_slow_tag(const PoolReading& reading, Findings& findings) {
   const TagSums all = sums_of(reading);
   if (all.tags < 2 || reading.use_p50_s <= 0) return;
   for (const PoolReading::Tag& tag : reading.tags) {
-    const double share = all.held_s > 0 ? tag.held_s / all.held_s : 0;
-    if (!is_judged(tag) || share < kSlowShare) continue;
+    if (!is_judged(tag) || share_of(tag, all) < kSlowShare || is_starving(tag, all)) continue;
+    if (!have_others_waited(tag, all, kSlowedWait)) continue;  // long leases that keep nobody waiting are no problem
     if (tag.longest_s < kSlowLease || tag.longest_s < kSlowRatio * reading.use_p50_s) continue;
     Insight insight{.severity = Severity::info};
     insight.finding = tag_text(tag.tag) + " holds connections much longer than others: up to " +
                       duration(tag.longest_s) + ", the median of all leases is " + duration(reading.use_p50_s);
-    insight.evidence =
-        percent(share) + " of the connection time, " + number(tag.samples) + " samples (tags; pool_stats.use_p50_ms)";
+    insight.evidence = percent(share_of(tag, all)) + " of the connection time, " + number(tag.samples) +
+                       " samples (tags; pool_stats.use_p50_ms)";
     insight.advice = "split its work into shorter leases, or give it a pool of its own";
     if (const Span threshold = reading.policy.slow_query_threshold; threshold > Span::millis(200)) {
       insight.option_name = "slow_query_threshold";
@@ -181,6 +193,7 @@ void judge_slow_tag(const PoolReading& reading, Findings& findings) {
   }
 }
 
+// clang-format off
 constexpr InsightRule kLeaseRules[] = {
     {"leases", "leak suspect",
      "Leases older than leak_threshold that have been quiet for longer than any statement may take (query_timeout, "
@@ -197,11 +210,11 @@ constexpr InsightRule kLeaseRules[] = {
      "total, and for a tenth of the time that they had connections. From the samples in tags.",
      "A pool of its own for the tag, or reserve_size for the others.", judge_starving_tag},
     {"tags", "slow tag",
-     "A tag with a quarter of the connection time or more whose leases last up to 5 s or more, and 50 times the median "
-     "of "
-     "all leases.",
+     "A tag with a quarter of the connection time or more whose leases last up to 5 s or more, and 50 times the median of "
+     "all leases, while callers with other tags waited for a tenth of the time that they had connections.",
      "Shorter leases, or a pool of its own; a lower slow_query_threshold shows its statements.", judge_slow_tag},
 };
+// clang-format on
 
 }  // namespace
 

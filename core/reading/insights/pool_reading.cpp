@@ -63,7 +63,8 @@ std::vector<PoolReading::Interval> history_of(const Attachment& segment, int64_t
     if (record.at_wall_ns <= begin || record.at_wall_ns > wall_now_ns) continue;
     out.push_back({bounded(uint64_t{record.limit_size}), bounded(record.in_use_avg),
                    bounded(uint64_t{record.in_use_max}), bounded(uint64_t{record.waiting_max}),
-                   bounded(record.acquires), bounded(record.timeouts), bounded(record.wait_p99_ms) / 1e3});
+                   bounded(record.acquires), bounded(record.timeouts), bounded(record.wait_p99_ms) / 1e3,
+                   static_cast<double>(resolution_ms) / 1e3});
   }
   return out;
 }

@@ -41,6 +41,7 @@ struct PoolReading {
     double limit_size = 0, in_use_avg = 0, in_use_max = 0, waiting_max = 0;
     double acquires = 0, timeouts = 0;
     double wait_p99_s = 0;  // 0: nobody was served, or nobody waited
+    double length_s = 60;
   };
   struct Statement {
     std::string query;  // "": not known yet

@@ -1,8 +1,9 @@
 // Rules about the size of the pool, and about the server that several pools share.
 //
-// The size that a load needs is estimated by square-root staffing (Halfin and Whitt, "Heavy-Traffic Limits for Queues with
-// Many Exponential Servers", 1981): a + 2 sqrt(a) connections for an average of `a` in use let few callers wait,
-// whatever the duration of leases is. `a` is the 99th percentile over minutes or hours. Requests that timed out would
+// The size that a load needs is computed with Erlang's formula for queues ("Solution of Some Problems in the Theory of
+// Probabilities of Significance in Automatic Telephone Exchanges", 1917), as the pool's own sizer aims for it: the
+// fewest connections with which at most wait_objective_share of the requests wait longer than wait_objective. The load
+// is the average number of connections in use, in the 99th percentile of minutes or hours. Requests that timed out would
 // have been in use as well, as long as the others.
 #include <algorithm>
 #include <cmath>
@@ -22,29 +23,43 @@ using insight::percent;
 using insight::whole_text;
 using Interval = PoolReading::Interval;
 
-constexpr double kHeadroom = 2;        // square roots of the load
 constexpr double kDemandShare = 0.99;  // of the intervals
 constexpr int64_t kSizeMost = 10'000;  // largest max_size
 
-double offered(const Interval& interval) {
-  if (interval.acquires <= 0) return interval.in_use_avg;
-  return interval.in_use_avg * (1 + interval.timeouts / interval.acquires);
+struct Demand {
+  double load = 0;    // connections in use on average
+  double held_s = 0;  // by a lease, on average
+};
+
+Demand demand_in(const Interval& interval) {
+  if (interval.acquires <= 0) return {interval.in_use_avg, 0};
+  return {interval.in_use_avg * (1 + interval.timeouts / interval.acquires),
+          interval.in_use_avg * interval.length_s / interval.acquires};
 }
 
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const double place = std::ceil(share * static_cast<double>(values.size())) - 1;
-  return values[static_cast<size_t>(std::max(0.0, place))];
+// The interval with the load that is exceeded in a hundredth of them.
+Demand demand_of(const std::vector<Interval>& history) {
+  std::vector<Demand> demands;
+  for (const Interval& interval : history) demands.push_back(demand_in(interval));
+  if (demands.empty()) return {};
+  std::sort(demands.begin(), demands.end(), [](const Demand& a, const Demand& b) { return a.load < b.load; });
+  const double place = std::ceil(kDemandShare * static_cast<double>(demands.size())) - 1;
+  return demands[static_cast<size_t>(std::max(0.0, place))];
 }
 
-double load_of(const std::vector<Interval>& history) {
-  std::vector<double> loads;
-  for (const Interval& interval : history) loads.push_back(offered(interval));
-  return percentile(std::move(loads), kDemandShare);
+double size_for(const Demand& demand, const Policy& policy) {
+  const double objective_s = policy.wait_objective.seconds_exact();
+  double lost = 1;  // share of the requests that would find `n` connections in use if nobody waited
+  for (int64_t n = 1; n < kSizeMost; ++n) {
+    const double spare = static_cast<double>(n) - demand.load;
+    lost = demand.load * lost / (static_cast<double>(n) + demand.load * lost);
+    if (spare <= 0) continue;
+    const double waiting = lost / (lost + (1 - lost) * spare / static_cast<double>(n));
+    const double too_long = demand.held_s > 0 ? waiting * std::exp(-spare * objective_s / demand.held_s) : 0;
+    if (too_long <= policy.wait_objective_share) return static_cast<double>(n);
+  }
+  return static_cast<double>(kSizeMost);
 }
-
-double size_for(double load) { return std::ceil(std::min(load + kHeadroom * std::sqrt(load), 1e9)); }
 
 double peak_of(const std::vector<Interval>& history) {
   double peak = 0;
@@ -93,44 +108,45 @@ double room_at_server(const PoolReading& reading) {
 
 constexpr size_t kMinutesEnough = 10;
 constexpr double kRequestsEnough = 60;     // in a minute, so that its percentile is one
-constexpr double kSaturatedShare = 0.2;    // of the minutes ...
-constexpr double kSaturatedMinutes = 3;    // ... and at least so many
+constexpr double kSaturatedShare = 0.25;   // of the minutes ...
+constexpr double kSaturatedMinutes = 5;    // ... and at least so many
+constexpr double kWaitRatio = 2;           // over wait_objective: the pool is allowed to come near it
 constexpr double kTimeoutsSerious = 0.01;  // of the requests
 
-bool is_saturated(const Interval& interval, double objective_s) {
+bool is_saturated(const Interval& interval, double longest_s) {
   return interval.acquires + interval.timeouts >= kRequestsEnough && interval.limit_size > 0 &&
-         interval.in_use_max >= interval.limit_size && (interval.wait_p99_s > objective_s || interval.timeouts > 0);
+         interval.in_use_max >= interval.limit_size && (interval.wait_p99_s > longest_s || interval.timeouts > 0);
 }
 
 void judge_too_small(const PoolReading& reading, Findings& findings) {
   const Policy& policy = reading.policy;
   if (!is_pooling_freely(reading) || reading.minutes.size() < kMinutesEnough || is_past_knee(reading)) return;
-  const double objective_s = policy.wait_objective.seconds_exact();
+  const double longest_s = kWaitRatio * policy.wait_objective.seconds_exact();
   double saturated = 0, requests = 0, timeouts = 0, worst_s = 0;
   std::vector<Interval> busy;
   for (const Interval& interval : reading.minutes) {
     requests += interval.acquires + interval.timeouts;
     timeouts += interval.timeouts;
-    if (!is_saturated(interval, objective_s)) continue;
+    if (!is_saturated(interval, longest_s)) continue;
     ++saturated;
     worst_s = std::max(worst_s, interval.wait_p99_s);
     busy.push_back(interval);
   }
   const auto minutes = static_cast<double>(reading.minutes.size());
   if (saturated < kSaturatedMinutes || saturated < kSaturatedShare * minutes) return;
-  const double load = load_of(busy);
+  const Demand demand = demand_of(busy);
   const double now = static_cast<double>(policy.max_size);
-  double wanted = std::max(size_for(load), now + 1);
+  double wanted = std::max(size_for(demand, policy), now + 1);
   if (reading.forecast) wanted = std::max(wanted, std::min(reading.forecast->predicted_in_use, 2 * now));
   wanted = std::min({wanted, now + room_at_server(reading), static_cast<double>(kSizeMost)});
   Insight insight{.severity =
                       timeouts >= kTimeoutsSerious * requests && timeouts > 0 ? Severity::critical : Severity::warning};
   insight.finding = "the pool is too small: in " + number(saturated) + " of the last " + counted(minutes, "minute") +
-                    " all connections were in use and callers waited longer than wait_objective (" +
+                    " all connections were in use and callers waited longer than twice wait_objective (" +
                     format_span(policy.wait_objective) + ")";
-  insight.evidence = number(load) + " in use on average in the busiest of these minutes, of at most " + number(now) +
-                     "; waits up to " + duration(worst_s) + " (p99), " + counted(timeouts, "timeout") + " of " +
-                     counted(requests, "request") + " (pool_history, resolution_ms 60000)";
+  insight.evidence = number(demand.load) + " in use on average in the busiest of these minutes, of at most " +
+                     number(now) + "; waits up to " + duration(worst_s) + " (p99), " + counted(timeouts, "timeout") +
+                     " of " + counted(requests, "request") + " (pool_history, resolution_ms 60000)";
   if (wanted < now + 1) {
     insight.advice =
         "the server has no room for more connections: hold leases for less time, or raise its "
@@ -154,8 +170,9 @@ void judge_forecast(const PoolReading& reading, Findings& findings) {
   const double now = static_cast<double>(reading.policy.max_size);
   // With fewer than 4 connections, the share is less than one connection away from any load.
   if (now < 4 || forecast->predicted_in_use < kForecastNear * now) return;
-  const double wanted = std::min(
-      {size_for(forecast->predicted_in_use), 2 * now, now + room_at_server(reading), static_cast<double>(kSizeMost)});
+  const double wanted =
+      std::min({size_for({forecast->predicted_in_use, demand_of(reading.minutes).held_s}, reading.policy), 2 * now,
+                now + room_at_server(reading), static_cast<double>(kSizeMost)});
   if (wanted < now + 1) return;
   Insight insight{.severity = Severity::info};
   insight.finding = number(forecast->predicted_in_use) + " connections are expected to be in use in " +
@@ -177,14 +194,14 @@ void judge_too_large(const PoolReading& reading, Findings& findings) {
   if (!is_pooling_freely(reading) || reading.hours.size() < kHoursEnough) return;
   const double peak = std::max(peak_of(reading.hours), peak_of(reading.minutes));
   const double now = static_cast<double>(reading.policy.max_size);
-  const double wanted = std::max({std::ceil(kPeakHeadroom * peak), size_for(load_of(reading.hours)), 2.0,
-                                  static_cast<double>(least_max_size(reading.policy))});
+  const double wanted = std::max({std::ceil(kPeakHeadroom * peak), size_for(demand_of(reading.hours), reading.policy),
+                                  2.0, static_cast<double>(least_max_size(reading.policy))});
   if (now < kLargeRatio * peak || now - wanted < kWasteEnough) return;
   Insight insight{.severity = Severity::info};
   insight.finding = "max_size " + number(now) + " is far above the demand: at most " + number(peak) +
                     " connections were in use or waited for in " +
                     counted(static_cast<double>(reading.hours.size()), "hour");
-  insight.evidence = number(load_of(reading.hours)) +
+  insight.evidence = number(demand_of(reading.hours).load) +
                      " in use on average in the busiest hours (pool_history, "
                      "resolution_ms 3600000)";
   insight.option_name = "max_size";
@@ -297,15 +314,15 @@ void judge_server(const PoolReading& reading, Findings& findings) {
   findings.add(std::move(insight));
 }
 
+// clang-format off
 constexpr InsightRule kSizeRules[] = {
     {"size", "pool too small",
-     "In a fifth of the minutes of the last hour, and at least in 3, all connections were in use and the 99th "
-     "percentile "
-     "of the waits was above wait_objective, or requests timed out. Critical if 1 % of the requests timed out. Says "
-     "nothing before there are 10 minutes of history.",
-     "max_size = a + 2 sqrt(a), where a is the load of the busiest of these minutes (connections in use on average, "
-     "and "
-     "what timed out); not more than the server has room for.",
+     "In a quarter of the minutes of the last hour, and at least in 5, all connections were in use and the 99th percentile "
+     "of the waits was above twice wait_objective, or requests timed out. Critical if 1 % of the requests timed out. "
+     "Needs 10 minutes of history.",
+     "The max_size with which at most wait_objective_share of the requests wait longer than wait_objective, according to "
+     "Erlang's formula and the load of the busiest of these minutes (connections in use on average, and what timed out); "
+     "not more than the server has room for.",
      judge_too_small},
     {"size", "demand forecast",
      "A forecast whose errors are at most 25 % expects 95 % of max_size or more to be in use.",
@@ -330,6 +347,7 @@ constexpr InsightRule kSizeRules[] = {
      "The sessions of all clients are 85 % of what the server accepts; critical from 95 % on (PostgreSQL).",
      "Lower max_size in proportion, raise max_connections, or use a pooler.", judge_server},
 };
+// clang-format on
 
 }  // namespace
 

@@ -133,6 +133,7 @@ void judge_retries(const PoolReading& reading, Findings& findings) {
   findings.add(std::move(insight));
 }
 
+// clang-format off
 constexpr InsightRule kStatementRules[] = {
     {"statements", "N+1 queries",
      "Three leases or more executed the same statement in 100 calls or more, each. Batches do not count.",
@@ -149,6 +150,7 @@ constexpr InsightRule kStatementRules[] = {
     {"statements", "retries that never help", "At most 5 % of at least 50 repetitions succeeded.",
      "Shorter transactions, rows in the same order; retry_attempts=1 or 0.", judge_retries},
 };
+// clang-format on
 
 }  // namespace
 

@@ -124,13 +124,19 @@ const Case kCases[] = {
        r.tags = {{"report", 5000, 5000, 0, 3, 8, 0}, {"cart", 900, 500, 400, 0.1, 1, 0}};
      },
      [](PoolReading& r) { r.tags[0].seen_ago_s = 601; }, Severity::warning, "reserve_size", "2"},
-    {"slow tag", [](PoolReading& r) { r.tags[1].longest_s = 6; }, [](PoolReading& r) { r.tags[1].longest_s = 4.9; },
-     Severity::info, "slow_query_threshold", "200ms"},
-    {"slow tag", [](PoolReading& r) { r.tags[1].longest_s = 6; }, [](PoolReading& r) { r.use_p50_s = 0.2; },
-     Severity::info, "slow_query_threshold", "200ms"},
-    {"pool too small", [](PoolReading& r) { saturate(r, 12); }, [](PoolReading& r) { r.minutes[0] = calm(); },
+    {"slow tag",
+     [](PoolReading& r) {
+       r.tags = {{"report", 5000, 5000, 0, 6, 3, 0}, {"cart", 9000, 7000, 800, 0.1, 1, 0}};
+     },
+     [](PoolReading& r) { r.tags[0].longest_s = 4.9; }, Severity::info, "slow_query_threshold", "200ms"},
+    {"slow tag",
+     [](PoolReading& r) {
+       r.tags = {{"report", 5000, 5000, 0, 6, 3, 0}, {"cart", 9000, 7000, 800, 0.1, 1, 0}};
+     },
+     [](PoolReading& r) { r.use_p50_s = 0.2; }, Severity::info, "slow_query_threshold", "200ms"},
+    {"pool too small", [](PoolReading& r) { saturate(r, 15); }, [](PoolReading& r) { r.minutes[0] = calm(); },
      Severity::warning, "max_size", "15"},  // 9 + 2 sqrt(9)
-    {"pool too small", [](PoolReading& r) { saturate(r, 12); },
+    {"pool too small", [](PoolReading& r) { saturate(r, 15); },
      [](PoolReading& r) {  // the callers wait for something else, such as the write lock of SQLite
        for (auto& minute : r.minutes) minute.in_use_max = 9;
      },
@@ -144,7 +150,7 @@ const Case kCases[] = {
      Severity::critical, "max_size", "17"},        // 9.9 + 2 sqrt(9.9)
     {"pool too small",
      [](PoolReading& r) {
-       saturate(r, 12);
+       saturate(r, 15);
        r.server_sessions = 84;
        r.server_sessions_max = 100;
      },
@@ -377,9 +383,9 @@ TEST(Insights, FindingsAreSentencesWithFigures) {
 
 TEST(Insights, MostSevereFirst) {
   PoolReading reading = healthy();
-  reading.server_sessions = 96;        // critical
-  count(reading, retries_total) = 60;  // warning
-  reading.tags[1].longest_s = 6;       // info, of a rule that is asked first
+  reading.server_sessions = 96;              // critical
+  count(reading, retries_total) = 60;        // warning
+  reading.forecast->predicted_in_use = 9.5;  // info
   const std::vector<Insight> found = insights_of(reading);
   ASSERT_EQ(found.size(), 3U) << told(found);
   EXPECT_EQ(found[0].severity, Severity::critical);
