@@ -30,7 +30,7 @@ std::string_view name_of(Counter counter) { return about(counter).name; }
 // ---- connecting takes a large part of the time
 
 constexpr double kConnectsEnough = 100;
-constexpr double kConnectShare = 0.3;  // of the time spent connecting and executing
+constexpr double kConnectShare = 0.3;  // of the time in which connections are opened or leased
 constexpr double kReuse = 10;          // leases per connection; with more, connecting is not the problem
 
 // Why most connections ended, and the option that makes them last.
@@ -69,18 +69,15 @@ constexpr Ending kEndings[] = {
 void judge_connects(const PoolReading& reading, Findings& findings) {
   const double connects = reading.count(Counter::connects_total), leases = reading.count(Counter::acquires_total);
   if (reading.counted_s < kTimeEnough || connects < kConnectsEnough || leases > kReuse * connects) return;
-  const bool has_queries = reading.count(Counter::queries_total) > 0;
-  const double working_s = reading.count(has_queries ? Counter::query_ns_total : Counter::use_ns_total);
+  const double leased_s = reading.count(Counter::use_ns_total);
   const double connecting_s = reading.count(Counter::connect_ns_total);
-  const double share = connecting_s / std::max(connecting_s + working_s, 1e-9);
+  const double share = connecting_s / std::max(connecting_s + leased_s, 1e-9);
   if (share < kConnectShare) return;
   Insight insight{.severity = Severity::warning};
-  insight.finding = "opening connections takes " + percent(share) + " of the time: each serves " +
+  insight.finding = "opening connections takes " + percent(share) + " of the time that they are used: each serves " +
                     number(leases / connects) + " leases on average";
-  insight.evidence = counted(connects, "connect") + " in " + duration(connecting_s) + ", " +
-                     (has_queries ? "statements" : "leases") + " took " + duration(working_s) +
-                     " (pool_stats: connects_total, connect_ms_total, " +
-                     (has_queries ? "query_ms_total" : "use_ms_total") + ")";
+  insight.evidence = counted(connects, "connect") + " in " + duration(connecting_s) + ", leases took " +
+                     duration(leased_s) + " (pool_stats: connects_total, connect_ms_total, use_ms_total)";
   if (!reading.policy.is_pooling()) {
     insight.option_name = "max_size";
     insight.option_value = "10";
@@ -172,8 +169,8 @@ void judge_notifications(const PoolReading& reading, Findings& findings) {
 // clang-format off
 constexpr InsightRule kConnectionRules[] = {
     {"connections", "connects dominate",
-     "Opening connections takes 30 % or more of the time spent connecting and executing statements, and a connection "
-     "serves at most 10 leases. Needs 100 connects and 10 minutes.",
+     "Opening connections takes 30 % or more of the time in which they are opened or leased, and a connection serves at "
+     "most 10 leases. Needs 100 connects and 10 minutes.",
      "The option by which most connections were closed: idle_timeout, min_size, max_lifetime or max_uses; max_size "
      "without pooling.",
      judge_connects},

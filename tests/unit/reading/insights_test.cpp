@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -46,6 +45,7 @@ PoolReading healthy() {
   count(reading, connect_ns_total) = 0.2;
   count(reading, queries_total) = 1'000'000;
   count(reading, query_ns_total) = 10'000;
+  count(reading, use_ns_total) = 20'000;
   count(reading, closed_lifetime_total) = 8;
   count(reading, validations_total) = 500;
   count(reading, retries_total) = 30;
@@ -135,19 +135,19 @@ const Case kCases[] = {
      },
      [](PoolReading& r) { r.use_p50_s = 0.2; }, Severity::info, "slow_query_threshold", "200ms"},
     {"pool too small", [](PoolReading& r) { saturate(r, 15); }, [](PoolReading& r) { r.minutes[0] = calm(); },
-     Severity::warning, "max_size", "15"},  // 9 + 2 sqrt(9)
+     Severity::warning, "max_size", "17"},
     {"pool too small", [](PoolReading& r) { saturate(r, 15); },
      [](PoolReading& r) {  // the callers wait for something else, such as the write lock of SQLite
        for (auto& minute : r.minutes) minute.in_use_max = 9;
      },
-     Severity::warning, "max_size", "15"},
+     Severity::warning, "max_size", "17"},
     {"pool too small",
      [](PoolReading& r) {
        saturate(r, 30);
        for (size_t i = 0; i < 30; ++i) r.minutes[i].timeouts = 600;
      },
      [](PoolReading& r) { r.minutes.resize(9); },  // too little history
-     Severity::critical, "max_size", "17"},        // 9.9 + 2 sqrt(9.9)
+     Severity::critical, "max_size", "18"},
     {"pool too small",
      [](PoolReading& r) {
        saturate(r, 15);
@@ -155,7 +155,7 @@ const Case kCases[] = {
        r.server_sessions_max = 100;
      },
      [](PoolReading& r) { r.limit_size = 6; },  // the pool limits itself, for example in an emergency
-     Severity::warning, "max_size", "15"},
+     Severity::warning, "max_size", "16"},
     {"demand forecast",
      [](PoolReading& r) {
        r.forecast = PoolReading::Forecast{9.5, 600, 0.25};
@@ -214,15 +214,15 @@ const Case kCases[] = {
     {"connects dominate",
      [](PoolReading& r) {
        count(r, connects_total) = 100'000;
-       count(r, connect_ns_total) = 5000;
+       count(r, connect_ns_total) = 10'000;
        count(r, closed_idle_total) = 99'000;
        r.policy.idle_timeout = Span::seconds(30);
      },
-     [](PoolReading& r) { count(r, connect_ns_total) = 4000; }, Severity::warning, "idle_timeout", "10min"},
+     [](PoolReading& r) { count(r, connect_ns_total) = 8000; }, Severity::warning, "idle_timeout", "10min"},
     {"connects dominate",
      [](PoolReading& r) {
        count(r, connects_total) = 100'000;
-       count(r, connect_ns_total) = 5000;
+       count(r, connect_ns_total) = 10'000;
        count(r, closed_scale_total) = 99'000;
      },
      [](PoolReading& r) { r.counted_s = 599; }, Severity::warning, "min_size", "7"},
@@ -231,9 +231,9 @@ const Case kCases[] = {
        r.policy.max_size = r.policy.min_size = 0;
        r.limit_size = 1000;
        count(r, connects_total) = 720'000;
-       count(r, connect_ns_total) = 7000;
+       count(r, connect_ns_total) = 10'000;
      },
-     [](PoolReading& r) { count(r, query_ns_total) = 20'000; }, Severity::warning, "max_size", "10"},
+     [](PoolReading& r) { count(r, use_ns_total) = 40'000; }, Severity::warning, "max_size", "10"},
     {"lifetime too short",
      [](PoolReading& r) {
        r.policy.max_lifetime = Span::seconds(60);
@@ -383,9 +383,10 @@ TEST(Insights, FindingsAreSentencesWithFigures) {
 
 TEST(Insights, MostSevereFirst) {
   PoolReading reading = healthy();
-  reading.server_sessions = 96;              // critical
-  count(reading, retries_total) = 60;        // warning
-  reading.forecast->predicted_in_use = 9.5;  // info
+  reading.server_sessions = 96;                     // critical
+  count(reading, retries_total) = 60;               // warning
+  reading.policy.max_lifetime = Span::seconds(60);  // info
+  count(reading, closed_lifetime_total) = 900;
   const std::vector<Insight> found = insights_of(reading);
   ASSERT_EQ(found.size(), 3U) << told(found);
   EXPECT_EQ(found[0].severity, Severity::critical);
@@ -482,8 +483,8 @@ std::string document() {
          "after a change to see its effect. All of this is computed by whoever reads; it costs the pool nothing.\n\n"
          "This page is generated from the rules (`core/reading/insights`).\n";
   for (const InsightRule& rule : insight_rules()) {
-    out << "\n## " << static_cast<char>(std::toupper(rule.name[0])) << rule.name.substr(1) << "\nSubject `"
-        << rule.subject << "`. " << rule.meaning << "\n\nAdvice: " << rule.advice << "\n";
+    out << "\n## " << rule.name << "\nSubject `" << rule.subject << "`. " << rule.meaning
+        << "\n\nAdvice: " << rule.advice << "\n";
   }
   return out.str();
 }
