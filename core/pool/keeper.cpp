@@ -83,6 +83,7 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       reserve_(board),
       mailbox_(segment.mailbox_path()),
       commands_(segment, clock.clock(), mailbox_, segment_writer_, outlook_),
+      tag_table_(std::span(segment.tags(), segment.header().tags.count)),
       opened_at_(clock.now()),
       epoll_(Descriptor::epoll("cannot create the descriptors of pool \"" + spec.name + "\"")),
       poke_("cannot create the descriptors of pool \"" + spec.name + "\"") {
@@ -436,6 +437,7 @@ Verdict Keeper::accept(const Command& command, Instant now) {
   if (command.verb() == Verb::reset_stats) {
     segment_writer_.tallies(brain_);  // counted before the command
     segment_writer_.reset_stats();
+    tag_table_.clear();
     segment_writer_.note(EventKind::stats_reset, Severity::info, "statistics reset by " + command.actor);
     return Verdict::applied("statistics reset");
   }
@@ -531,6 +533,7 @@ void Keeper::publish(Instant now) {
   }
   note_waiting();
   watch_clocks(now);
+  tag_table_.step(segment_.fd(), board_.used(), now, clock_.clock().wall_ns());
   if (is_closing_) {
     take_traffic(now);
     segment_writer_.sample(census_, outlook_, brain_.health().score, now);

@@ -31,6 +31,7 @@
 #include "pool/reserve.hpp"
 #include "pool/segment_writer.hpp"
 #include "pool/slot_keeper.hpp"
+#include "pool/tag_table.hpp"
 #include "pool/wait_queue.hpp"
 #include "segment/mailbox.hpp"
 
@@ -150,6 +151,7 @@ class Keeper {
   Reserve reserve_;
   Mailbox mailbox_;
   Commands commands_;
+  TagTable tag_table_;
 
   std::vector<SlotCensus> slots_;
   SlotCounts counts_;  // from the census

@@ -506,21 +506,17 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, const int64_t&
   return status;
 }
 
-void Pool::count_transaction(LeaseId lease) {
+void Pool::count(LeaseId lease, format::Cell format::SlotStats::*counter) {
   const Call call(*this, lease);
   if (call.code() != Code::ok) return;
   format::SlotStats& stats = board_.stats(lease.slot());
   SeqWrite guard(stats.seq);
-  add_to(stats.transactions_total);
+  add_to(stats.*counter);
 }
 
-void Pool::count_retry(LeaseId lease) {
-  const Call call(*this, lease);
-  if (call.code() != Code::ok) return;
-  format::SlotStats& stats = board_.stats(lease.slot());
-  SeqWrite guard(stats.seq);
-  add_to(stats.retries_total);
-}
+void Pool::count_transaction(LeaseId lease) { count(lease, &format::SlotStats::transactions_total); }
+void Pool::count_retry(LeaseId lease) { count(lease, &format::SlotStats::retries_total); }
+void Pool::count_retry_helped(LeaseId lease) { count(lease, &format::SlotStats::retries_helped_total); }
 
 Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   if (!board_.is_current(lease)) return Code::stale_lease;

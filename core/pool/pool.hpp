@@ -116,9 +116,11 @@ class Pool {
   void close_rows(LeaseId lease);
   Status batch(LeaseId lease, std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
                size_t& failed_at);
-  // A transaction that the caller has managed on this lease has ended; further attempts of it, or of a statement.
+  // A transaction that the caller has managed on this lease has ended; further attempts of it, or of a statement, and
+  // those that succeeded.
   void count_transaction(LeaseId lease);
   void count_retry(LeaseId lease);
+  void count_retry_helped(LeaseId lease);
   Code facts(LeaseId lease, LeaseFacts& out) const;
   // After its last statement; false if the lease has ended.
   bool is_in_transaction(LeaseId lease) const;
@@ -186,6 +188,7 @@ class Pool {
   Status work_within_call(LeaseId lease, uint64_t statements, const int64_t& bytes, Work& work, Log& log,
                           uint64_t& conn_id);
   void note_wait(const Ticket& ticket);
+  void count(LeaseId lease, format::Cell format::SlotStats::*counter);
   CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
   CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
   Code refusal_now(Instant now) const;

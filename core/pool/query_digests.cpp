@@ -11,8 +11,9 @@ uint64_t at_least_zero(int64_t number) { return number > 0 ? static_cast<uint64_
 
 // Everything but the sequence number, which the caller guards.
 void start_digest(format::DigestRecord& record, uint64_t fingerprint, int64_t at_wall_ns) {
-  for (format::Cell* cell : {&record.calls, &record.errors, &record.rows, &record.bytes, &record.total_ns,
-                             &record.max_ns, &record.wait_ns, &record.last_wall_ns})
+  for (format::Cell* cell :
+       {&record.calls, &record.errors, &record.rows, &record.bytes, &record.total_ns, &record.max_ns, &record.wait_ns,
+        &record.last_wall_ns, &record.repeats_max, &record.repeated_leases})
     put(*cell, 0);
   for (format::Cell& count : record.duration.count) put(count, 0);
   put(record.min_ns, ~uint64_t{0});
@@ -68,6 +69,8 @@ void QueryDigests::add(const QuerySample& sample, int64_t at_wall_ns, const std:
   put(record.max_ns, std::max(read(record.max_ns), each_ns));
   put(record.first_wall_ns, std::min(read(record.first_wall_ns), at_least_zero(at_wall_ns)));
   put(record.last_wall_ns, std::max(read(record.last_wall_ns), at_least_zero(at_wall_ns)));
+  put(record.repeats_max, std::max<uint64_t>(read(record.repeats_max), sample.repeats));
+  if (sample.repeats == kRepeatsMany) add_to(record.repeated_leases);
   add_to(record.duration.count[histogram_bucket_of_us(each_ns / 1000)], sample.calls);
   standing.rank_ns += took_ns;
   if (!standing.has_text && text != nullptr) {

@@ -55,6 +55,26 @@ uint64_t QueryLog::fingerprint_of(Tape& tape, std::string_view sql) {
   return form.fingerprint;
 }
 
+// With more statements than places, one that was called least is forgotten: a loop of up to kStatements is seen, a longer one
+// is not.
+uint32_t QueryLog::Repeats::count(uint64_t lease, uint64_t fingerprint) {
+  if (lease_ != lease) {
+    lease_ = lease;
+    used_ = last_ = 0;
+  }
+  if (last_ < used_ && fingerprints_[last_] == fingerprint) return ++calls_[last_];
+  for (last_ = 0; last_ < used_; ++last_) {
+    if (fingerprints_[last_] == fingerprint) return ++calls_[last_];
+  }
+  if (used_ == kStatements) {
+    last_ = static_cast<uint32_t>(std::min_element(calls_.begin(), calls_.end()) - calls_.begin());
+  } else {
+    ++used_;
+  }
+  fingerprints_[last_] = fingerprint;
+  return calls_[last_] = 1;
+}
+
 bool QueryLog::push(Tape& tape, uint32_t slot, Instant ended, const QuerySample& sample) {
   const uint32_t head = tape.head.load(std::memory_order_relaxed);
   if (head - tape.tail_seen >= kTapeRecords / 2) tape.tail_seen = tape.tail.load(std::memory_order_acquire);
@@ -111,6 +131,7 @@ bool QueryLog::statement(const FinishedCall& call, std::string_view sql, int64_t
   try {
     Tape& tape = tape_of(slot);
     QuerySample sample{fingerprint_of(tape, sql), call.took.ns(), call.wait_ns, rows, bytes};
+    sample.repeats = tape.repeats.count(call.lease.bits, sample.fingerprint);
     if (!call.status) sample.errors = 1;
     if (is_shown(call.took, call.status)) show_statement(call, sql, sample, "");
     return push(tape, slot, call.ended, sample);
@@ -217,6 +238,7 @@ bool QueryLog::finish_rows(Tape& tape, const FinishedCall& call) {
   tape.open.lease = 0;
   const FinishedCall whole{call.lease, call.conn_id, call.ended, Span::nanos(open.took_ns), open.wait_ns, call.status};
   QuerySample sample{open.form.fingerprint, open.took_ns, open.wait_ns, open.rows};
+  sample.repeats = tape.repeats.count(call.lease.bits, sample.fingerprint);
   if (!call.status) sample.errors = 1;
   try {
     if (is_shown(whole.took, whole.status)) show(whole, {open.form.text, sample, ""});

@@ -6,6 +6,7 @@
 //
 // Nothing waits: a record that finds its tape full is counted as lost (query_log_lost_total). Nothing that is kept
 // contains a literal (statement/fingerprint.hpp, statement/masked_message.hpp).
+// A tape also knows how often the current lease has executed a statement, so that the digests tell leases that repeat one.
 // The fingerprint of a text is looked up in a table of the tape, by the hash of the text; only texts that are not in it are
 // scanned.
 // Threads: [holder] the thread that owns the slot; [keeper]; is_on() any.
@@ -93,11 +94,27 @@ class QueryLog {
     int64_t rows = 0;
     uint64_t conn_id = 0;
   };
+  // How often the current lease has executed each of the few statements that it executes most.
+  class Repeats {
+   public:
+    // Counts a call; returns how many there have been.
+    uint32_t count(uint64_t lease, uint64_t fingerprint);
+
+   private:
+    static constexpr size_t kStatements = 8;
+
+    uint64_t lease_ = 0;
+    uint32_t used_ = 0;
+    uint32_t last_ = 0;  // place of the last one
+    std::array<uint64_t, kStatements> fingerprints_{};
+    std::array<uint32_t, kStatements> calls_{};
+  };
   struct Tape {
     // The writer's.
     alignas(64) std::atomic<uint32_t> head{0};
     uint32_t tail_seen = 0;
     uint32_t generation = 0;
+    Repeats repeats;
     OpenRows open;
     std::array<KnownText, kKnownTexts> known{};
     // The keeper's.

@@ -51,6 +51,9 @@ constexpr Column kDigestColumns[] = {
     {"wait_ms", real, "ms", "Total time waited for leases of which it was the first statement."},
     {"first_seen", time, "", "When the first of these executions ended."},
     {"last_seen", time, "", "When the last one ended."},
+    {"repeats_max", integer, "queries",
+     "Highest number of calls within one lease that executed it; a batch is not counted."},
+    {"repeated_leases", integer, "leases", "Leases that executed it in 100 calls or more."},
 };
 
 Value fingerprint_cell(uint64_t fingerprint) {
@@ -127,6 +130,8 @@ void add_digests(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::ms_total(digest.wait_ns),
         cell::time(cell::signed_of(digest.first_wall_ns)),
         cell::time(cell::signed_of(digest.last_wall_ns)),
+        cell::count(digest.repeats_max),
+        cell::count(digest.repeated_leases),
     });
   }
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "os/clock.hpp"
+#include "reading/insights/host_pools.hpp"
 #include "reading/source.hpp"
 
 namespace tide {
@@ -18,10 +19,12 @@ Status read_relation(const Relation& relation, const FleetFilter& filter, int64_
                          "the relation \"help\" lists every relation and column");
   }
   if (source->add_fixed_rows != nullptr) source->add_fixed_rows(out);
-  if (source->add_rows != nullptr) {
+  if (source->has_rows_per_segment()) {
+    HostPools host(filter.directory);
     for_each_segment(filter, [&](Attachment& segment) {
       const size_t first = out.size();
-      source->add_rows(segment, wall_now_ns, out);
+      if (source->add_rows != nullptr) source->add_rows(segment, wall_now_ns, out);
+      if (source->add_rows_among != nullptr) source->add_rows_among(segment, host, wall_now_ns, out);
       if (!source->is_identified()) return;
       const Value identity[] = {segment.header().instance_id, segment.header().pool};
       for (size_t i = first; i < out.size(); ++i)

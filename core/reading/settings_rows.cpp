@@ -3,6 +3,7 @@
 
 #include "policy/preset.hpp"
 #include "policy/settings.hpp"
+#include "reading/policy_of.hpp"
 
 #include "model/words.hpp"
 #include "reading/cell.hpp"
@@ -42,16 +43,6 @@ constexpr Column kHelpColumns[] = {
      "null for a relation.",
      open},
 };
-
-// The pool's options that are known to this version.
-Policy policy_of(std::span<const format::SettingRecord> settings) {
-  Policy policy;
-  for (const format::SettingRecord& record : settings) {
-    const Setting* const known = record.is_note == 1 ? nullptr : find_setting(record.name.view());
-    if (known != nullptr) (void)assign_value(policy, *known, record.value.view()).is_ok();
-  }
-  return policy;
-}
 
 // Why the option has its value, and why the value has no effect.
 std::string note_on(const Setting& setting, std::span<const format::SettingRecord> settings, const Policy& policy,
@@ -123,6 +114,15 @@ void add_help(std::vector<Row>& out) {
 }
 
 }  // namespace
+
+Policy policy_of(std::span<const format::SettingRecord> settings) {
+  Policy policy;
+  for (const format::SettingRecord& record : settings) {
+    const Setting* const known = record.is_note == 1 ? nullptr : find_setting(record.name.view());
+    if (known != nullptr) (void)assign_value(policy, *known, record.value.view()).is_ok();
+  }
+  return policy;
+}
 
 const Source& settings_source() {
   static constexpr Source kSource{{"settings", "Every option of each pool.", kSettingColumns}, add_settings};

@@ -10,6 +10,8 @@
 
 namespace tide {
 
+class HostPools;  // insights/host_pools.hpp
+
 struct Source {
   Relation relation;
   // Appends the rows of one segment, as of `wall_now_ns`. nullptr: the relation has no rows per segment.
@@ -17,8 +19,12 @@ struct Source {
   // Appends rows that do not depend on a segment.
   void (*add_fixed_rows)(std::vector<Row>& out) = nullptr;
   bool has_own_identity = false;  // its own columns contain instance_id and pool
+  // As add_rows(), for a relation whose rows about a pool also depend on the other pools of the host.
+  void (*add_rows_among)(const Attachment& segment, HostPools& host, int64_t wall_now_ns,
+                         std::vector<Row>& out) = nullptr;
 
-  bool is_identified() const { return add_rows != nullptr && !has_own_identity; }
+  bool has_rows_per_segment() const { return add_rows != nullptr || add_rows_among != nullptr; }
+  bool is_identified() const { return has_rows_per_segment() && !has_own_identity; }
 };
 
 const Source& pools_source();

@@ -1,7 +1,6 @@
 // The relations "pool_stats" and "pool_histograms": counts since the pool was opened or its statistics were reset.
-//
-// The pool computes no sums: each slot has its own counters, and the sums are computed here. The baseline, which
-// reset_stats() writes, is read first, so that a concurrent reset shows the old sums and not a negative difference.
+#include "reading/stats.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -15,65 +14,9 @@ using enum ColumnType;
 using enum Privacy;
 using enum Counter;
 
-// The data from which a row is computed.
-struct Stats {
-  std::optional<format::Baseline> base;
-  std::optional<format::QueueStats> queue;
-  std::optional<format::KeeperStats> keeper;
-  std::optional<VitalsCopy> vitals;
-  std::optional<format::ForecastsBlock> sizing;
-  format::CounterSums sums{};
-  std::array<bool, kCounters> is_missing{};  // its record could not be read consistently
-  HistogramCounts wait{}, use{}, query{};
-  uint64_t statement_bytes = 0;
-  uint64_t cache_entries = 0;
-  uint64_t cache_bytes = 0;
-
-  // Without the baseline there is no value: sums that include an earlier period would be wrong.
-  bool has(Counter counter) const { return base && !is_missing[static_cast<size_t>(counter)]; }
-  // Since the last reset.
-  uint64_t of(Counter counter) const {
-    const auto place = static_cast<size_t>(counter);
-    return cell::minus(sums[place], base->counter[place]);
-  }
-  Value value(Counter counter) const {
-    if (!has(counter)) return cell::none();
-    return about(counter).is_time() ? cell::ms_total(of(counter)) : cell::count(of(counter));
-  }
-};
-
-Stats read_stats(const Attachment& segment) {
-  Stats stats{segment.read_baseline(), segment.read_queue(), segment.read_totals(), segment.read_vitals(),
-              segment.read_forecasts()};
-  const auto add = [&stats](const auto& record, size_t first, size_t count) {
-    if (record) {
-      format::add_counters(stats.sums, *record);
-    } else {
-      std::fill_n(stats.is_missing.begin() + static_cast<ptrdiff_t>(first), count, true);
-    }
-  };
-  add(stats.queue, 0, kQueueCounters);
-  add(stats.keeper, kQueueCounters, kKeeperCounters);
-  for (const format::CacheStats& stripe : segment.read_cache()) {
-    format::add_counters(stats.sums, stripe);
-    stats.cache_entries += stripe.entries;
-    stats.cache_bytes += stripe.bytes;
-  }
-  add(segment.read_tallies(), kCounters - kNotifyCounters - kTallyCounters, kTallyCounters);
-  add(segment.read_notify(), kCounters - kNotifyCounters, kNotifyCounters);
-  // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
-  for (const format::SlotStats& slot : segment.read_slot_stats()) {
-    format::add_counters(stats.sums, slot);
-    stats.statement_bytes += slot.statement_bytes;
-    slot.wait.add_to(stats.wait);
-    slot.use.add_to(stats.use);
-    slot.query.add_to(stats.query);
-  }
-  // Also for slots that are not whole: this cell is consistent by itself and only grows; the sum would shrink without
-  // it.
-  for (const SlotCopy& slot : segment.read_slots())
-    stats.sums[static_cast<size_t>(acquires_total)] += slot.acquires_total;
-  return stats;
+Value value_of(const Stats& stats, Counter counter) {
+  if (!stats.has(counter)) return cell::none();
+  return about(counter).is_time() ? cell::ms_total(stats.of(counter)) : cell::count(stats.of(counter));
 }
 
 struct StatsColumn {
@@ -97,8 +40,8 @@ Value sizing(const Stats& stats) {
   return stats.sizing ? cell::measured((*stats.sizing).*member) : cell::none();
 }
 
-// Counters without a row here are appended in the order of their list; times have a row because they are named
-// *_ms_total.
+// A new counter without a row here is appended in the order of its list. It gets a row when a column is added after it, so
+// that columns keep their places; times have a row because they are named *_ms_total.
 constexpr StatsColumn kStats[] = {
     counted(acquires_total),
     counted(waited_total, "acquires_waited_total"),
@@ -205,6 +148,27 @@ constexpr StatsColumn kStats[] = {
      [](const Stats& stats) { return cell::count(stats.cache_entries); }},
     {{"query_cache_bytes", integer, "bytes", "Memory of the results in the query cache."},
      [](const Stats& stats) { return cell::count(stats.cache_bytes); }},
+    counted(checkpoints_total),
+    counted(checkpoint_failures_total),
+    counted(query_log_lost_total),
+    counted(query_cache_shared_total),
+    counted(query_cache_stale_total),
+    counted(query_cache_evictions_total),
+    counted(query_cache_invalidations_total),
+    counted(query_cache_refused_total),
+    counted(result_bytes_total),
+    counted(retries_helped_total),
+    counted(notifications_sent_total),
+    counted(notification_failures_total),
+    counted(notifications_dropped_total),
+    {{"server_sessions", integer, "sessions",
+      "Sessions of all clients at the server (PostgreSQL); null where it is not measured."},
+     [](const Stats& stats) { return stats.vitals ? cell::measured(stats.vitals->server_sessions) : cell::none(); }},
+    {{"server_sessions_max", integer, "sessions",
+      "Highest number of sessions that the server accepts from clients (PostgreSQL); null where it is not measured."},
+     [](const Stats& stats) {
+       return stats.vitals ? cell::measured(stats.vitals->server_sessions_max) : cell::none();
+     }},
 };
 
 const std::vector<StatsColumn>& stats_columns() {
@@ -231,7 +195,7 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const Stats stats = read_stats(segment);
   Row row;
   for (const StatsColumn& each : stats_columns()) {
-    row.push_back(each.value != nullptr ? each.value(stats) : stats.value(each.counter));
+    row.push_back(each.value != nullptr ? each.value(stats) : value_of(stats, each.counter));
   }
   out.push_back(std::move(row));
 }
@@ -263,6 +227,45 @@ void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 }  // namespace
+
+uint64_t Stats::of(Counter counter) const {
+  const auto place = static_cast<size_t>(counter);
+  return cell::minus(sums[place], base->counter[place]);
+}
+
+Stats read_stats(const Attachment& segment) {
+  Stats stats{segment.read_baseline(), segment.read_queue(), segment.read_totals(), segment.read_vitals(),
+              segment.read_forecasts()};
+  const auto add = [&stats](const auto& record, size_t first, size_t count) {
+    if (record) {
+      format::add_counters(stats.sums, *record);
+    } else {
+      std::fill_n(stats.is_missing.begin() + static_cast<ptrdiff_t>(first), count, true);
+    }
+  };
+  add(stats.queue, 0, kQueueCounters);
+  add(stats.keeper, kQueueCounters, kKeeperCounters);
+  for (const format::CacheStats& stripe : segment.read_cache()) {
+    format::add_counters(stats.sums, stripe);
+    stats.cache_entries += stripe.entries;
+    stats.cache_bytes += stripe.bytes;
+  }
+  add(segment.read_tallies(), kCounters - kNotifyCounters - kTallyCounters, kTallyCounters);
+  add(segment.read_notify(), kCounters - kNotifyCounters, kNotifyCounters);
+  // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
+  for (const format::SlotStats& slot : segment.read_slot_stats()) {
+    format::add_counters(stats.sums, slot);
+    stats.statement_bytes += slot.statement_bytes;
+    slot.wait.add_to(stats.wait);
+    slot.use.add_to(stats.use);
+    slot.query.add_to(stats.query);
+  }
+  // Also for slots that are not whole: this cell is consistent by itself and only grows; the sum would shrink without
+  // it.
+  for (const SlotCopy& slot : segment.read_slots())
+    stats.sums[static_cast<size_t>(acquires_total)] += slot.acquires_total;
+  return stats;
+}
 
 const Source& pool_stats_source() {
   static const std::vector<Column> columns = [] {

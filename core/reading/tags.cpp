@@ -9,11 +9,15 @@ using enum ColumnType;
 using enum Privacy;
 
 constexpr Column kTagColumns[] = {
-    {"tag", text, "", "Tag of the leases.", masked},
+    {"tag", text, "", "Tag of the leases; null for those without one.", masked},
     {"in_use", integer, "leases", "Leases with this tag, at the last sample."},
-    {"waiting", integer, "callers", "Callers with this tag that waited, at the last sample."},
+    {"waiting", integer, "callers",
+     "Callers with this tag that waited, at the last sample; of the first 128 in the queue."},
     {"samples_total", integer, "",
-     "Leases and waiting callers with this tag that were seen by a sample; one sample a second."},
+     "Leases and waiting callers with this tag that were seen by a sample; one sample a second, fewer in pools with "
+     "thousands of connections. When there is no room, tags with few samples are replaced by others; reset_stats "
+     "empties "
+     "the relation."},
     {"held_ms_total", real, "ms", "Time that leases of this tag were held, estimated from the samples."},
     {"waited_ms_total", real, "ms", "Time that callers with this tag waited, estimated from the samples."},
     {"longest_ms", real, "ms", "Longest lease that a sample saw."},
@@ -23,7 +27,7 @@ constexpr Column kTagColumns[] = {
 void add_tags(const Attachment& segment, int64_t, std::vector<Row>& out) {
   for (const format::TagRecord& record : segment.read_tags()) {
     out.push_back({
-        cell::text(record.tag),
+        cell::text_or_null(record.tag),
         cell::count(record.in_use),
         cell::count(record.waiting),
         cell::count(record.samples),

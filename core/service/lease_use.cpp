@@ -72,6 +72,11 @@ void LeaseUse::count_retry() const {
   pool_->count_retry(lease_);
 }
 
+void LeaseUse::count_retry_helped() const {
+  const Visit visit(key());
+  pool_->count_retry_helped(lease_);
+}
+
 void LeaseUse::count_transaction() const {
   const Visit visit(key());
   pool_->count_transaction(lease_);

@@ -41,6 +41,7 @@ class LeaseUse {
   std::string begin_text(const TransactionKind& kind) const;
   const OutcomeWords* outcome_words() const;
   void count_retry() const;
+  void count_retry_helped() const;
   void count_transaction() const;
 
  protected:

@@ -215,6 +215,7 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
     if (retry.is_repeating()) lease.count_retry();
     Status status = lease.cancellable(terms.cancel, [&] { return work(lease, deadline); });
     if (status) [[likely]] {
+      if (retry.is_repeating()) lease.count_retry_helped();
       if (!lease.is_in_transaction()) [[likely]]
         return status;
       return left_open();
@@ -272,6 +273,7 @@ Status Service::open_rows(const Call& call, const CallTerms& terms, LeaseId& lea
     request.deadline = deadline;
     Status status = own.cancellable(terms.cancel, [&] { return own.open_rows(request, page); });
     if (status) {
+      if (retry.is_repeating()) own.count_retry_helped();
       from = &own.pool();
       lease = own.take();
       return status;
@@ -425,6 +427,7 @@ Status Service::transact(const TransactionTerms& terms, const Body& body) {
     Status status = parts_->attempt(
         std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::body), body,
         may_repeat);
+    if (status && retry.is_repeating()) lease.count_retry_helped();
     parts_->note_lost(lease, status);
     if (!may_repeat || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
@@ -441,6 +444,7 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
     Status status =
         parts_->attempt(std::make_shared<Transaction>(use, parts_->pauses, terms, deadline, Transaction::Holder::body),
                         body, may_repeat);
+    if (status && retry.is_repeating()) use.count_retry_helped();
     if (!may_repeat || !is_conflict(status) || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }

@@ -21,7 +21,7 @@ import stage
 from stage import client, is_, until, within
 
 CALM = "scaling=off burst=off health_interval=0 validation_interval=0 recovery='' emergency=off"
-NOTHING = {relation: set() for relation in "pools pool_stats pool_history slow_queries failed_queries queries".split()}
+NOTHING = {relation: set() for relation in "pools pool_stats pool_history slow_queries failed_queries queries tags insights".split()}
 TOLD = {relation: set() for relation in NOTHING}
 
 
@@ -307,7 +307,7 @@ class Transaction(ctypes.Structure):
 BODY = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, Transaction)
 
 
-@tells(pool_stats="transactions_total retries_total")
+@tells(pool_stats="transactions_total retries_total retries_helped_total")
 def transactions(s, shows):
     library, call = client.library, client.call
     library.tide_tx_commit.argtypes = library.tide_tx_rollback.argtypes = [Transaction, client.ERROR]
@@ -320,7 +320,19 @@ def transactions(s, shows):
     call(library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 0), None, None)
     client.refuses(call, library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 1), None, None,
                    status="rolled_back")
-    shows("pool_stats", "with a body", transactions_total=5, retries_total=0)
+    shows("pool_stats", "with a body", transactions_total=5, retries_total=0, retries_helped_total=0)
+
+
+@tells(pool_stats="server_sessions server_sessions_max")
+def sessions_of_the_server(s, shows):
+    s.pool(f"min_size=1 max_size=1 {CALM}")
+    s.reaches("size, idle", (1, 1))
+    s.order("check_health(:pool)")
+    if s.database.name == "sqlite":
+        return shows("pool_stats", "none", server_sessions=None, server_sessions_max=None)
+    most = int(s.value("SELECT setting FROM pg_settings WHERE name = 'max_connections'"))
+    until(lambda: s.value("SELECT server_sessions FROM ~pool_stats WHERE pool = :pool"), "it is surveyed")
+    shows("pool_stats", "of a survey", server_sessions=between(1, most), server_sessions_max=between(most - 10, most))
 
 
 def second_like(s, condition):
@@ -586,9 +598,57 @@ def query_log(s, shows):
     is_(len(s.events("logs_cleared")), 1)
 
 
+@tells(tags="instance_id pool tag in_use waiting samples_total held_ms_total waited_ms_total longest_ms last_seen")
+def leases_by_tag(s, shows):
+    pool = s.pool(f"min_size=1 max_size=1 {CALM}")
+    s.reaches("size, idle", (1, 1))
+    lease = pool.acquire(tag="report")
+    got = []
+    waiter = threading.Thread(target=lambda: got.append(pool.acquire(tag="cart", timeout_ms=20000)))
+    waiter.start()
+    until(lambda: (s.value("SELECT samples_total FROM ~tags WHERE pool = :pool AND tag = 'cart'") or 0) >= 2, "two samples")
+    instance = s.value("SELECT instance_id FROM ~pools WHERE pool = :pool")
+    shows("tags", "the holder", "AND tag = 'report'", instance_id=instance, pool=s.name, tag="report", in_use=1, waiting=0,
+          samples_total=between(2, 30), held_ms_total=between(2000, 30_000), waited_ms_total=0,
+          longest_ms=between(1000, 30_000), last_seen=now())
+    shows("tags", "the one that waits", "AND tag = 'cart'", in_use=0, waiting=1, held_ms_total=0,
+          waited_ms_total=between(2000, 30_000))
+    lease.release()
+    waiter.join(20)
+    got[0].release()
+
+
+@tells(insights="instance_id pool severity subject finding evidence advice option_name option_value",
+       queries="repeats_max repeated_leases")
+def what_to_change(s, shows):
+    pool = s.pool(f"min_size=2 max_size=4 {CALM} leak_threshold=1s query_timeout=1s statement_timeout=1s slow_query_threshold=1h")
+    for _ in range(3):
+        lease = pool.acquire(tag="orders")
+        for number in range(100):
+            lease.query(f"SELECT {number} AS a")
+        lease.release()
+    until(lambda: s.value("SELECT max(repeated_leases) FROM ~queries WHERE pool = :pool") == 3, "they are added up")
+    shows("queries", "of three leases", "AND calls = 300", repeats_max=100, repeated_leases=3)
+    instance = s.value("SELECT instance_id FROM ~pools WHERE pool = :pool")
+    shows("insights", "N+1", instance_id=instance, pool=s.name, severity="warning", subject="statements",
+          finding=lambda got: "100 times" in got and "select ? as a" in got, evidence=lambda got: "3 leases" in got,
+          advice=lambda got: bool(got), option_name=None, option_value=None)
+    s.order("clear_logs(:pool)")
+    is_(s.value("SELECT count(*) FROM ~insights WHERE pool = :pool"), 0, "without the log")
+    lost = pool.acquire(tag="import")
+    until(lambda: s.value("SELECT count(*) FROM ~insights WHERE pool = :pool") == 1, "a lease seems to be lost")
+    shows("insights", "a leak", subject="leases", finding=lambda got: '"import"' in got, option_name="lease_timeout_action",
+          option_value="reclaim")
+    s.set("lease_timeout_action", "reclaim")
+    shows("insights", "as advised", option_name=None, option_value=None)
+    lost.release()
+    is_(s.value("SELECT count(*) FROM ~insights WHERE pool = :pool"), 0, "it was given back")
+
+
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
          prepared_statements, query_cache, transactions, recorded_history, closed_connections, lifetimes, faults, sizing,
-         checkpoints, query_log)
+         checkpoints, query_log, leases_by_tag, what_to_change,
+         sessions_of_the_server)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

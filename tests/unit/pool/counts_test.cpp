@@ -90,15 +90,19 @@ TEST_F(Counts, TransactionsAndRetriesOfCurrentLeases) {
     pool_->count_transaction(lease);
     pool_->count_transaction(lease);
     pool_->count_retry(lease);
+    pool_->count_retry(lease);
+    pool_->count_retry_helped(lease);
   }
   release(lease);
   {
     const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
     pool_->count_transaction(lease);  // it is over
     pool_->count_retry(lease);
+    pool_->count_retry_helped(lease);
   }
   EXPECT_EQ(slots_sum(Counter::transactions_total), 2U);
-  EXPECT_EQ(slots_sum(Counter::retries_total), 1U);
+  EXPECT_EQ(slots_sum(Counter::retries_total), 2U);
+  EXPECT_EQ(slots_sum(Counter::retries_helped_total), 1U);
 }
 
 TEST_F(Counts, LifetimesOfClosedConnections) {

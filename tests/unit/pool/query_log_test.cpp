@@ -160,6 +160,52 @@ TEST_F(QueryLogTest, WhatDoesNotFitIsCountedAsLost) {
   release(lease);
 }
 
+TEST_F(QueryLogTest, RepeatedStatementsOfOneLease) {
+  open();
+  for (const int calls : {100, 99, 250}) {
+    const LeaseId lease = acquire();
+    for (int i = 0; i < calls; ++i) {
+      for (int other = 0; other < 3; ++other) EXPECT_OK(run(lease, "rows " + std::to_string(i)));
+      EXPECT_OK(run(lease, "one"));  // alternating statements are told apart
+      if (i % 50 == 0) pool_->keeper().step();
+    }
+    release(lease);
+    pool_->keeper().step();
+  }
+  EXPECT_EQ(digest("one").repeats_max, 250U);
+  EXPECT_EQ(digest("one").repeated_leases, 2U) << "100 and 250 calls";
+  EXPECT_EQ(digest("rows ?").repeats_max, 750U);
+  EXPECT_EQ(digest("rows ?").repeated_leases, 3U);
+}
+
+TEST_F(QueryLogTest, ManyLeasesWithOneCallEachAreNoRepetition) {
+  open();
+  for (int i = 0; i < 200; ++i) {
+    const LeaseId lease = acquire();
+    EXPECT_OK(run(lease, "one"));
+    release(lease);
+    if (i % 50 == 0) pool_->keeper().step();
+  }
+  EXPECT_EQ(digest("one").calls, 200U);
+  EXPECT_EQ(digest("one").repeats_max, 1U);
+  EXPECT_EQ(digest("one").repeated_leases, 0U);
+}
+
+TEST_F(QueryLogTest, BatchIsNoRepetition) {
+  open();
+  const LeaseId lease = acquire();
+  const std::vector<QueryRequest> requests(150, {"one", {}, Instant::never()});
+  EXPECT_OK(visiting(lease, [&](Pool& pool) {
+    std::vector<ResultTable> results;
+    size_t failed_at = 0;
+    return pool.batch(lease, requests, Instant::never(), results, failed_at);
+  }));
+  EXPECT_EQ(digest("one").calls, 150U);
+  EXPECT_EQ(digest("one").repeats_max, 0U);
+  EXPECT_EQ(digest("one").repeated_leases, 0U);
+  release(lease);
+}
+
 TEST_F(QueryLogTest, ClearLogs) {
   open([](Policy& policy) { policy.slow_query_threshold = Span{}; });
   const LeaseId lease = acquire();

@@ -35,7 +35,9 @@ TEST(Catalogue, ColumnsAreStable) {
       "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes acquire_cancelled_total "
       "query_cache_entries "
       "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
-      "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total");
+      "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total "
+      "result_bytes_total retries_helped_total notifications_sent_total notification_failures_total "
+      "notifications_dropped_total server_sessions server_sessions_max");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
@@ -78,11 +80,15 @@ TEST(Catalogue, ColumnsAreStable) {
   }
   EXPECT_EQ(columns_of("queries"),
             "instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
-            "first_seen last_seen");
+            "first_seen last_seen repeats_max repeated_leases");
   EXPECT_EQ(columns_of("targets"),
             "instance_id pool pool_group role target serving lag_ms lsn size in_use waiting reads_total errors_total "
             "last_checked_at left_out_since why");
-  EXPECT_EQ(relations_catalogue().size(), 24u);
+  EXPECT_EQ(columns_of("insights"),
+            "instance_id pool severity subject finding evidence advice option_name option_value");
+  EXPECT_EQ(columns_of("tags"),
+            "instance_id pool tag in_use waiting samples_total held_ms_total waited_ms_total longest_ms last_seen");
+  EXPECT_EQ(relations_catalogue().size(), 26u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -128,7 +134,9 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: tag query message\n"
             "failed_queries: tag query message\n"
             "queries: query\n"
-            "targets: target why\n");
+            "targets: target why\n"
+            "insights: finding evidence advice\n"
+            "tags: tag\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -153,7 +161,9 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: instance_id pool fingerprint sqlstate\n"
             "failed_queries: instance_id pool fingerprint sqlstate\n"
             "queries: instance_id pool fingerprint\n"
-            "targets: instance_id pool pool_group role lsn\n");
+            "targets: instance_id pool pool_group role lsn\n"
+            "insights: instance_id pool severity subject option_name option_value\n"
+            "tags: instance_id pool\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

@@ -77,6 +77,11 @@ TEST_F(ServiceTransactions, ConflictsRepeatTheWholeBody) {
   EXPECT_EQ(calls_, 7);
   EXPECT_EQ(stored("a"), "2");
   expect_all_free();
+  format::CounterSums sums{};
+  for (const format::SlotStats& stats : Attachment::from_fd(pool_->segment().fd())->read_slot_stats())
+    format::add_counters(sums, stats);
+  EXPECT_EQ(sums[static_cast<size_t>(Counter::retries_total)], 4U);
+  EXPECT_EQ(sums[static_cast<size_t>(Counter::retries_helped_total)], 2U) << "the first two transactions";
 }
 
 TEST_F(ServiceTransactions, TheLaterOfTwoWritersIsRepeated) {

@@ -27,7 +27,7 @@ inline constexpr uint64_t kSecondNs = 1'000'000'000;
 class SegmentMaker {
  public:
   static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6, kAlerts = 4, kStripes = 2,
-                            kDigests = 4, kTags = 4;
+                            kDigests = 4, kTags = 2;
 
   explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1, uint32_t slots = kSlots) {
     format::Header layout{};
@@ -72,6 +72,8 @@ class SegmentMaker {
   format::DigestRecord& digest(uint32_t i) { return at<format::DigestRecord>(header().digests.offset)[i]; }
   format::TargetVitals& routing() { return *at<format::TargetVitals>(header().routing.offset); }
   format::WalVitals& wal() { return *at<format::WalVitals>(header().wal.offset); }
+  format::NotifyStats& notify() { return *at<format::NotifyStats>(header().notify.offset); }
+  format::TagRecord& tag(uint32_t i) { return at<format::TagRecord>(header().tags.offset)[i]; }
   format::ListenerVitals& listener() { return *at<format::ListenerVitals>(header().listener.offset); }
   uint64_t instance_bits() { return owned_id(owner_bits(header().instance_id), 0); }
   template <typename Record>
@@ -151,6 +153,7 @@ class SegmentMaker {
     fill_rings();
     fill_queries();
     fill_watch();
+    fill_tags();
     constexpr const char* kSettings[][2] = {{"min_size", "2"}, {"max_size", "6"}, {"acquire_timeout", "10s"}};
     settings().seq = 2;
     settings().count = std::size(kSettings);
@@ -159,6 +162,17 @@ class SegmentMaker {
       settings().record[i].value.assign(kSettings[i][1]);
       settings().record[i].source = static_cast<uint32_t>(i * 2);
     }
+  }
+  void fill_tags() {
+    format::TagRecord& t = tag(0);
+    t.seq = 2;
+    t.samples = 90;
+    t.held_ns_total = 80 * kSecondNs;
+    t.waiting_ns_total = 10 * kSecondNs;
+    t.longest_ns = 40 * kSecondNs;
+    t.in_use = 2;
+    t.last_wall_ns = static_cast<uint64_t>(kMadeWallNs) - kSecondNs;
+    t.tag.assign("report");
   }
   void fill_vitals() {
     format::Vitals& v = vitals();
