@@ -16,7 +16,7 @@ constexpr std::string_view kHistory = "pool_history";
 
 void write_value(JsonWriter& json, const Value& value, ColumnType type) {
   if (const auto* text = std::get_if<std::string>(&value)) {
-    type == ColumnType::json ? json.raw(*text) : json.text(*text);
+    type == ColumnType::json ? json.json(*text) : json.text(*text);
   } else if (const auto* real = std::get_if<double>(&value)) {
     json.number(*real);
   } else if (const auto* integer = std::get_if<int64_t>(&value)) {

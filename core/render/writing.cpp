@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 
@@ -58,6 +59,8 @@ JsonWriter& JsonWriter::number(double number) {
   const std::string text = number_text(number);
   return raw(text.empty() ? std::string_view("null") : std::string_view(text));
 }
+
+JsonWriter& JsonWriter::json(std::string_view json) { return nlohmann::json::accept(json) ? raw(json) : text(json); }
 
 JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();

@@ -33,7 +33,8 @@ class JsonWriter {
   JsonWriter& number(double number);  // null if it is not finite
   JsonWriter& truth(bool is_true) { return raw(is_true ? "true" : "false"); }
   JsonWriter& null() { return raw("null"); }
-  JsonWriter& raw(std::string_view json);  // must be a JSON value
+  JsonWriter& json(std::string_view json);  // of another process: as a text if it is no JSON
+  JsonWriter& raw(std::string_view json);   // must be a JSON value
 
  private:
   JsonWriter& begin(char bracket);
