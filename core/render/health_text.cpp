@@ -161,8 +161,9 @@ class PoolReport {
            count_text(total("acquire_rejected_total")) + " rejected";
   }
   std::string queries() const {
-    return count_text(total("queries_total")) + ", failed " + count_text(total("query_errors_total")) + " (" +
-           percent_text(figure("query_error_ratio")) + "); mean " + ms_text(figure("average_query_ms"));
+    const Value failed = figure("query_error_ratio");
+    return count_text(total("queries_total")) + ", failed " + count_text(total("query_errors_total")) +
+           (is_null(failed) ? "" : " (" + percent_text(failed) + ")") + "; mean " + ms_text(figure("average_query_ms"));
   }
   std::string connects() const {
     return count_text(total("connects_total")) + ", failed " + count_text(total("connect_failures_total")) + "; mean " +

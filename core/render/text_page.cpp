@@ -139,6 +139,9 @@ void TextPage::put(std::string_view label, std::string_view text, size_t indent)
   if (used < indent) {
     out_.append(indent - used, ' ');
     used = indent;
+  } else if (!label.empty() && !label.ends_with(' ') && !text.empty()) {
+    out_ += ' ';
+    ++used;
   }
   Lines lines(out_, used, indent);
   const std::string clean = one_line(text);

@@ -11,7 +11,7 @@ import support
 from cluster import PsqlError
 
 GRANTED = "pause"  # the only verb that tp_operator may use
-REPORTS = ("version", "health", "check_options")  # for all roles that may read
+REPORTS = ("version", "health", "check_options", "export", "health_report", "dashboard")  # for all roles that may read
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 
