@@ -40,7 +40,7 @@ class Reports(support.SegmentCase):
         owner.open("shop")
         owner.open("jobs")
         owner.lease("shop", "checkout")
-        out, errors = self.shell(".mode list", "SELECT tidepool_health_report()")
+        out, errors = self.shell("SELECT tidepool_health_report()")
         self.assertEqual(errors, "")
         self.assertIn("2 pools in " + self.segments, out)
         self.assertIn("checkout", out)
