@@ -13,7 +13,9 @@ import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
 TO_EVERY_POOL = 1  # tide_verb.sent_to
-REPORTS = ("health(text)", "check_options(text)", "archive(interval, text)")  # functions for readers
+# functions for readers
+REPORTS = ("health(text)", "check_options(text)", "archive(interval, text)", "export(text, text, interval, boolean)",
+           "health_report(text, text)", "dashboard(text, interval)")
 MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
 

@@ -797,6 +797,24 @@ END $archive$;
 COMMENT ON FUNCTION tidepool.archive(interval, text) IS
   'Copies rows of pool_history that are not older than since into a table, which is created if it does not exist, and returns the number of new rows.';
 
+-- Reports. Without the privileges of pg_read_all_stats they have no targets, users, tags and messages, as the views.
+-- VOLATILE, because two calls in one statement may read different states.
+CREATE FUNCTION tidepool.export(
+    format text, pool text DEFAULT NULL, since interval DEFAULT NULL, legacy_names boolean DEFAULT false) RETURNS text
+  AS 'MODULE_PATHNAME', 'tidepool_export' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.export(text, text, interval, boolean) IS
+  'The state of the pools in a format for other programs, such as json, csv, prometheus, openmetrics or otlp_json. since: with the history of this time, such as ''1 hour''. legacy_names: metrics also under the names of older monitoring.';
+
+CREATE FUNCTION tidepool.health_report(pool text DEFAULT NULL, format text DEFAULT 'text') RETURNS text
+  AS 'MODULE_PATHNAME', 'tidepool_health_report' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.health_report(text, text) IS
+  'Report on the health of the pools, with problems, alerts, and what to change. format: text or json.';
+
+CREATE FUNCTION tidepool.dashboard(pool text DEFAULT NULL, since interval DEFAULT NULL) RETURNS jsonb
+  AS 'MODULE_PATHNAME', 'tidepool_dashboard' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.dashboard(text, interval) IS
+  'What a dashboard shows of the pools; docs/schema/dashboard.schema.json describes it. since: with the history of this time, such as ''1 hour''.';
+
 -- Matching the pid is not enough: the pool may be connected to another server with a process of the same number. So the
 -- user must match too, and the start of the backend must match that of the connection (within 10 s, for the connection
 -- attempt). A pool behind a pooler does not match, because the pid it knows is assigned by the pooler. Sessions that

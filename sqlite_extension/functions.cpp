@@ -3,45 +3,21 @@
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
-#include <algorithm>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "call.hpp"
 #include "origin.hpp"
+#include "reports.hpp"
 #include "values.hpp"
 
 SQLITE_EXTENSION_INIT3
 
 namespace tide::sqlite {
 namespace {
-
-using Arguments = sqlite3_value**;
-
-struct Failure {
-  std::string text;
-};
-
-// A function: that of a verb, or tidepool_wait_applied(), which has no verb.
-struct Function {
-  std::string name;                                 // without "tidepool_"
-  std::vector<std::pair<std::string, bool>> takes;  // a parameter, and whether it is required
-
-  std::string usage() const {
-    std::string out;
-    bool is_open = false;
-    for (const auto& [parameter, is_required] : takes) {
-      const std::string comma = out.empty() ? "" : ", ";
-      out += is_required || is_open ? comma + parameter : (out.empty() ? "[" : " [, ") + parameter;
-      is_open = is_open || !is_required;
-    }
-    return "\nUsage: tidepool_" + name + "(" + out + (is_open ? "])" : ")");
-  }
-  [[noreturn]] void fail(const std::string& text) const { throw Failure{"tidepool_" + name + "(): " + text}; }
-};
 
 Function function_of(const tide_verb& verb) {
   Function out{verb.name, {}};
@@ -50,14 +26,6 @@ Function function_of(const tide_verb& verb) {
   }
   if (verb.pool_place >= 0) out.takes.emplace(out.takes.begin() + verb.pool_place, "pool", verb.pool_place == 0);
   return out;
-}
-
-void check_count(const Function& function, int count) {
-  const auto least =
-      std::count_if(function.takes.begin(), function.takes.end(), [](const auto& p) { return p.second; });
-  if (count < least || static_cast<size_t>(count) > function.takes.size()) {
-    function.fail("wrong number of arguments: " + std::to_string(count) + function.usage());
-  }
 }
 
 // A read-only connection must not change anything, including pools. SQLite refuses UPDATE by itself then, but does not
@@ -79,20 +47,6 @@ void check_writable(const Function& function, sqlite3* db) {
 
 void check_origin(const Function& function, sqlite3* db) {
   if (auto why = refuse_command(db, "tidepool_" + function.name)) function.fail(*why);
-}
-
-// Runs the body of a function; any exception becomes the error of the statement.
-template <typename Body>
-void answered(sqlite3_context* context, Body&& body) noexcept {
-  try {
-    body();
-  } catch (const Failure& failure) {
-    sqlite3_result_error(context, failure.text.c_str(), -1);
-  } catch (const std::bad_alloc&) {
-    sqlite3_result_error_nomem(context);
-  } catch (const std::exception& broken) {
-    sqlite3_result_error(context, broken.what(), -1);
-  }
 }
 
 // The contents of a call: the pool, and the values in the order of the verb's arguments.
@@ -161,7 +115,7 @@ void run_command(sqlite3_context* context, int count, Arguments values) {
     const auto& verb = *static_cast<const tide_verb*>(sqlite3_user_data(context));
     const Function function = function_of(verb);
     check_origin(function, sqlite3_context_db_handle(context));
-    check_count(function, count);
+    function.check_count(count);
     check_writable(function, sqlite3_context_db_handle(context));
     const uint64_t command = give(function, verb, call_of(function, verb, count, values));
     sqlite3_result_int64(context, static_cast<sqlite3_int64>(command));
@@ -192,7 +146,7 @@ void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
     const Function function{"wait_applied", {{"command_id", true}, {"timeout", false}}};
     check_origin(function, sqlite3_context_db_handle(context));
-    check_count(function, count);
+    function.check_count(count);
     for (int i = 0; i < count; ++i) {
       const std::string& parameter = function.takes[static_cast<size_t>(i)].first;
       if (sqlite3_value_type(values[i]) == SQLITE_NULL) function.fail(parameter + " is NULL" + function.usage());
@@ -303,6 +257,9 @@ int register_functions(sqlite3* db) {
     if (code == SQLITE_OK) code = define(db, verb->name, -1, SQLITE_DIRECTONLY, verb, run_command);
   }
   if (code == SQLITE_OK) code = define(db, "health", 1, SQLITE_DIRECTONLY, nullptr, run_health);
+  for (const Report& report : kReports) {
+    if (code == SQLITE_OK) code = define(db, report.name, -1, SQLITE_DIRECTONLY, nullptr, report.run);
+  }
   return code;
 }
 
@@ -311,6 +268,7 @@ void unregister_functions(sqlite3* db) {
   define(db, "wait_applied", -1, 0, nullptr, nullptr);
   for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) define(db, verb->name, -1, 0, nullptr, nullptr);
   define(db, "health", 1, 0, nullptr, nullptr);
+  for (const Report& report : kReports) define(db, report.name, -1, 0, nullptr, nullptr);
 }
 
 }  // namespace tide::sqlite

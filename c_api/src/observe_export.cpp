@@ -35,7 +35,8 @@ Status export_to(const char* format, const tide_export_options* options, char** 
   if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a char *");
   tide_export_options wanted = TIDE_EXPORT_OPTIONS_INIT;
   if (Status read = read_struct(options, "tide_export_options", wanted); !read) return read;
-  constexpr uint32_t kKnown = TIDE_EXPORT_MASKED | TIDE_EXPORT_LEGACY_NAMES | TIDE_EXPORT_CONNECTION_MAX;
+  constexpr uint32_t kKnown =
+      TIDE_EXPORT_MASKED | TIDE_EXPORT_LEGACY_NAMES | TIDE_EXPORT_CONNECTION_MAX | TIDE_EXPORT_FOR_SQLITE;
   if ((wanted.flags & ~kKnown) != 0) {
     return Status::error(Code::bad_argument, "flags is " + std::to_string(wanted.flags),
                          "accepted: a combination of TIDE_EXPORT_...");
@@ -46,6 +47,7 @@ Status export_to(const char* format, const tide_export_options* options, char** 
   request.is_masked = (wanted.flags & TIDE_EXPORT_MASKED) != 0;
   request.has_legacy_names = (wanted.flags & TIDE_EXPORT_LEGACY_NAMES) != 0;
   request.has_connection_max = (wanted.flags & TIDE_EXPORT_CONNECTION_MAX) != 0;
+  request.is_for_sqlite = (wanted.flags & TIDE_EXPORT_FOR_SQLITE) != 0;
   if (Status possible = set_since(wanted.since_ms, request); !possible) return possible;
   std::string text;
   if (Status rendered = render(format, request, text); !rendered) return rendered;

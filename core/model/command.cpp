@@ -1,5 +1,6 @@
 #include "model/command.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -187,12 +188,48 @@ Status unknown_argument(std::string_view name, Verb verb) {
              takes(word(verb), about(verb).arguments), did_you_mean(name, names));
 }
 
-Status wrong(Verb verb, const Argument& argument, const ArgumentValue& given) {
+constexpr std::string_view kMetricFigures[] = {"threshold", "clear_at"};  // in the unit of the metric
+
+// What a figure with a unit, such as "5s" or "90%", is in the unit of the metric that the command names.
+std::string without_unit(const Command& command, const Argument& argument, const ArgumentValue& given) {
+  const auto* const text = std::get_if<std::string>(&given);
+  if (text == nullptr ||
+      std::find(std::begin(kMetricFigures), std::end(kMetricFigures), argument.name) == std::end(kMetricFigures)) {
+    return {};
+  }
+  const auto metric = member_of<Metric>(command.text("metric").value_or(""));
+  if (!metric) return "give a number in the unit of the metric";
+  const MetricInfo& info = about(*metric);
+  std::string hint = "give a number; the unit of " + std::string(info.name) + " is " + std::string(info.unit);
+  const auto span = parse_span(*text);
+  const auto bytes = parse_bytes(*text);
+  if (info.unit == "ms" && span) hint += ": " + exact(span->ms_exact());
+  if (info.unit == "bytes" && bytes) hint += ": " + exact(static_cast<double>(*bytes));
+  if (info.unit == "ratio" && text->ends_with('%')) hint += ": 90 % is 0.9";
+  return hint;
+}
+
+Status wrong(const Command& command, const Argument& argument, const ArgumentValue& given) {
+  const Verb verb = command.verb();
   const auto* const text = std::get_if<std::string>(&given);
   // Comparison signs are all equally similar, so none of them is suggested.
-  const bool is_of_words = text != nullptr && argument.words.data() != kWords<Comparison>.data();
+  const bool is_of_words =
+      text != nullptr && !argument.words.empty() && argument.words.data() != kWords<Comparison>.data();
   return bad(std::string(word(verb)) + ": " + std::string(argument.name) + " is " + typed(given),
-             "accepted: " + accepted_by(argument), is_of_words ? did_you_mean(*text, argument.words) : std::string{});
+             "accepted: " + accepted_by(argument),
+             is_of_words ? did_you_mean(*text, argument.words) : without_unit(command, argument, given));
+}
+
+// Only of a metric that the command itself names; the pool checks the rest with the rule it has.
+Status check_units_of(const Command& command) {
+  if (command.verb() != Verb::set_alert) return Status::ok();
+  const auto metric = member_of<Metric>(command.text("metric").value_or(""));
+  for (const std::string_view figure : kMetricFigures) {
+    const auto value = command.number(figure);
+    if (!metric || !value) continue;
+    if (Status known = check_alert_unit(*command.text("rule"), figure, *metric, *value); !known) return known;
+  }
+  return Status::ok();
 }
 
 // Compares only values that the command itself contains; the pool compares the rest with the rule it has.
@@ -298,8 +335,9 @@ Result<Command> make_command(std::string_view verb_name, const Given& given) {
       return bad(std::string(verb_name) + " requires the argument \"" + std::string(argument.name) + "\"",
                  "accepted: " + accepted_by(argument));
     }
-    if (!is_missing && !accept(argument, *found, command.values_[i])) return wrong(*verb, argument, *found);
+    if (!is_missing && !accept(argument, *found, command.values_[i])) return wrong(command, argument, *found);
   }
+  if (Status units = check_units_of(command); !units) return units;
   if (Status ends = check_ends_of(command); !ends) return ends;
   const size_t bytes = command.arguments_json().size();
   if (bytes > kArgumentsBytesMax) return too_long(verb_name, bytes, kArgumentsBytesMax);
@@ -336,6 +374,17 @@ Status check_alert_ends(std::string_view rule, Comparison comparison, double thr
                        "with " + std::string(word(comparison)) + " the condition ends at clear_at, so it must be " +
                            (is_upward ? "at most" : "at least") + " the threshold",
                        "specify both clear_at and threshold");
+}
+
+Status check_alert_unit(std::string_view rule, std::string_view argument, Metric metric, double value) {
+  const MetricInfo& info = about(metric);
+  if (value <= info.top) return Status::ok();
+  const std::string name(info.name);
+  const bool is_percent = info.unit == "ratio" && value <= 100;
+  return bad("alert rule " + in_quotes(rule) + ": " + std::string(argument) + " " + exact(value) + " is above " +
+                 exact(info.top) + ", the highest " + name,
+             "accepted: a number up to " + exact(info.top) + "; the unit of " + name + " is " + std::string(info.unit),
+             is_percent ? "for " + exact(value) + " % give " + exact(value / 100) : "");
 }
 
 }  // namespace tide

@@ -74,5 +74,7 @@ std::string accepted_by(const Argument& argument);
 
 // The condition of an alert begins at `threshold` and ends at `clear_at`, which may not lie beyond the threshold.
 Status check_alert_ends(std::string_view rule, Comparison comparison, double threshold, double clear_at);
+// Neither may be above what the metric can reach: 90 is no utilization, 0.9 is. `argument`: threshold or clear_at.
+Status check_alert_unit(std::string_view rule, std::string_view argument, Metric metric, double value);
 
 }  // namespace tide

@@ -71,7 +71,8 @@ void judge_state(std::string_view state, Judge& judge) {
 
 // Whether callers of a live pool get connections.
 void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& judge) {
-  const bool is_connecting = word_of<BreakerState>(vitals.breaker) == "closed";
+  const std::string_view breaker = word_of<BreakerState>(vitals.breaker);
+  const bool is_connecting = breaker == "closed" || breaker == "off";
   if (!is_connecting) {
     const auto totals = segment.read_totals();
     const std::string why =

@@ -76,11 +76,7 @@ pg_noreturn static void refuse_null(const char* verb, const char* argument) {
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("tidepool.%s(): %s is NULL", verb, argument)));
 }
 
-/*
- * Converts an interval to microseconds, exactly; no other code converts intervals. A day has 24 hours; months are
- * refused because their length varies.
- */
-static int64 interval_us(const Interval* span, const char* verb, const char* name) {
+int64 tidepool_interval_us(const Interval* span, const char* verb, const char* name) {
   int64 us;
   if (span->month != 0) { /* also set in infinite intervals */
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -110,7 +106,7 @@ static tide_value value_at(FunctionCallInfo fcinfo, int n, const char* verb, con
       break;
     case TIDE_BOOL: value.integer = PG_GETARG_BOOL(n); break;
     case TIDE_DOUBLE: value.real = PG_GETARG_FLOAT8(n); break;
-    case TIDE_DURATION: value.integer = interval_us(PG_GETARG_INTERVAL_P(n), verb, argument->name); break;
+    case TIDE_DURATION: value.integer = tidepool_interval_us(PG_GETARG_INTERVAL_P(n), verb, argument->name); break;
     default: value.type = TIDE_TEXT; value.text = tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(n)));
   }
   return value;
@@ -162,7 +158,7 @@ Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
   tidepool_check_version();
   if (PG_ARGISNULL(0)) refuse_null("wait_applied", "command_id");
   if (PG_ARGISNULL(1)) refuse_null("wait_applied", "timeout");
-  wait_us = interval_us(PG_GETARG_INTERVAL_P(1), "wait_applied", "timeout");
+  wait_us = tidepool_interval_us(PG_GETARG_INTERVAL_P(1), "wait_applied", "timeout");
   if (wait_us < 0 || wait_us > USECS_PER_DAY || wait_us % 1000 != 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
                     errdetail("Accepted: 0 to 1 day, in whole milliseconds.")));

@@ -11,6 +11,8 @@
 
 #include "common/pg_compat.h"
 
+#include <datatype/timestamp.h>
+
 /*
  * Sets the current user and the directory of the settings in a command; allocates in the current memory context. Fails
  * (42501) unless the user may execute the extension's function of the verb.
@@ -22,5 +24,11 @@ extern void tidepool_sign(tide_command* command);
  * the C API is open when it raises an error.
  */
 extern void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 wait_ms);
+
+/*
+ * Converts an interval to microseconds, exactly; no other code converts intervals. A day has 24 hours; months are
+ * refused because their length varies. `function` and `name`, of the argument, are for the error.
+ */
+extern int64 tidepool_interval_us(const Interval* span, const char* function, const char* name);
 
 #endif

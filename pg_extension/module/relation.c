@@ -55,10 +55,12 @@ static bool fits(int32 kind, Oid type) {
   }
 }
 
+bool tidepool_sees_all(void) { return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS); }
+
 /* Checks the script's row type against the library's catalogue: a datum of the wrong type would crash the server. */
 static Column* columns_of(const tide_relation* relation, TupleDesc row) {
   Column* columns = palloc(sizeof(Column) * (Size)row->natts);
-  const bool sees_all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+  const bool sees_all = tidepool_sees_all();
   if (row->natts != relation->ncolumns) {
     elog(ERROR, "relation %s has %d columns, its function %d", relation->name, relation->ncolumns, row->natts);
   }
@@ -134,8 +136,7 @@ static pg_noinline void copy_rows(tide_cursor* cursor, const Column* columns, Tu
   MemoryContextDelete(per_row);
 }
 
-/* NULL and '' mean all. */
-static const char* filter_argument(FunctionCallInfo fcinfo, int n) {
+const char* tidepool_text_argument(FunctionCallInfo fcinfo, int n) {
   if (PG_NARGS() <= n || PG_ARGISNULL(n)) return NULL;
   return tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(n)));
 }
@@ -186,8 +187,8 @@ static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {
   rows = result_rows(fcinfo, psprintf("read_%s", name), &row);
   columns = columns_of(relation, row);
   filter.directory = tidepool_directory();
-  filter.pool = filter_argument(fcinfo, 0);
-  filter.instance_id = filter_argument(fcinfo, 1);
+  filter.pool = tidepool_text_argument(fcinfo, 0);
+  filter.instance_id = tidepool_text_argument(fcinfo, 1);
   if (tide_cursor_open(name, &filter, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
   take_rows(cursor, columns, row, rows);
   return (Datum)0;
@@ -199,7 +200,7 @@ Datum tidepool_check_options(PG_FUNCTION_ARGS) {
   tide_cursor* cursor = NULL;
   TupleDesc row;
   Tuplestorestate* rows = result_rows(fcinfo, "check_options", &row);
-  const char* options = filter_argument(fcinfo, 0);
+  const char* options = tidepool_text_argument(fcinfo, 0);
   Column* columns = palloc0(sizeof(Column) * (Size)row->natts);
   for (int i = 0; i < row->natts; ++i) columns[i].type = TEXTOID;
   /* Checked without the environment: the server's environment does not apply to the program that will open the pool. */

@@ -128,4 +128,4 @@ INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
 UNIT_TESTED = ("base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver",
-               "reading")
+               "reading", "render")

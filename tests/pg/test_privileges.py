@@ -166,6 +166,25 @@ class Privileges(unittest.TestCase):
         self.assertNotIn(SECRET, told)
         self.assertNotRegex(told, "ERROR")
 
+    def test_reports_are_masked_as_the_views(self):
+        self.make_role("listener", "pause")
+        self.sql("REVOKE pg_monitor FROM listener; CREATE ROLE outsider LOGIN")
+        formats = self.run_as("postgres", "SELECT tidepool.export('none');").split("formats: ")[1].split("\n")[0].split(", ")
+        self.assertGreater(len(formats), 5)
+        calls = [*(f"tidepool.export('{name}')" for name in formats), "tidepool.health_report()",
+                 "tidepool.health_report(NULL, 'json')", "tidepool.dashboard()", "tidepool.dashboard('app', '1 hour')"]
+        seen = 0
+        for call in calls:
+            seen += SECRET in self.run_as("postgres", f"SELECT {call};")
+            self.assertNotIn(SECRET, self.run_as("listener", f"SELECT {call};"), call)
+            self.assertIn("permission denied", self.run_as("outsider", f"SELECT {call};"))
+        self.assertGreaterEqual(seen, 4)
+        targets = self.sql("SELECT target FROM tidepool.pools WHERE pool = 'app'")[0][0]
+        for call in ("tidepool.health_report()", "tidepool.dashboard()"):
+            self.assertIn(targets, self.run_as("postgres", f"SELECT {call};").replace("\n                ", ""))
+            self.assertNotIn(targets, self.run_as("listener", f"SELECT {call};"))
+            self.assertIn("app", self.run_as("listener", f"SELECT {call};"))
+
     def test_each_column_is_open_or_masked_as_help_says(self):
         self.make_role("reader", "pause")
         self.sql("REVOKE pg_monitor FROM reader")

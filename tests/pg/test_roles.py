@@ -11,7 +11,8 @@ import support
 from cluster import PsqlError
 
 GRANTED = "pause"  # the only verb that tp_operator may use
-REPORTS = ("version", "health", "check_options", "archive")  # for all roles that may read
+# for all roles that may read
+REPORTS = ("version", "health", "check_options", "archive", "export", "health_report", "dashboard")
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 

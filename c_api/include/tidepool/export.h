@@ -25,6 +25,8 @@ TIDE_API const tide_format* tide_format_at(int index);
 #define TIDE_EXPORT_MASKED 1u         /* without what tide_column.is_masked says: tags, targets, users, messages */
 #define TIDE_EXPORT_LEGACY_NAMES 2u   /* metrics also under the names of older monitoring */
 #define TIDE_EXPORT_CONNECTION_MAX 4u /* db.client.connection.max, the former name of .limit, too */
+#define TIDE_EXPORT_FOR_SQLITE \
+  8u /* commands in reports as for SQLite (tidepool_set), not for PostgreSQL (tidepool.set) */
 
 /* What to export. NULL or "" means all. */
 typedef struct tide_export_options {

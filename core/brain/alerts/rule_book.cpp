@@ -12,6 +12,16 @@ Status bad(std::string message, std::string detail, std::string hint = {}) {
   return Status::error(Code::bad_argument, std::move(message), std::move(detail), std::move(hint));
 }
 
+// Only of what the command changes: a rule of before is not refused later.
+Status check_units(const Command& set_alert, const AlertRule& rule) {
+  const bool is_other_metric = set_alert.text("metric").has_value();
+  if (is_other_metric || set_alert.number("threshold")) {
+    if (Status fits = check_alert_unit(rule.name, "threshold", rule.metric, rule.threshold); !fits) return fits;
+  }
+  if (!is_other_metric && !set_alert.number("clear_at")) return Status::ok();
+  return check_alert_unit(rule.name, "clear_at", rule.metric, rule.clear_at);
+}
+
 Status check_ends(const AlertRule& rule) {
   return check_alert_ends(rule.name, rule.comparison, rule.threshold, rule.clear_at);
 }
@@ -60,6 +70,7 @@ Status RuleBook::fill_in(const Command& set_alert, AlertRule& rule, Own& own) co
   rule.threshold = threshold.value_or(rule.threshold);
   rule.clear_at =
       own.clear_at ? clear_at.value_or(rule.clear_at) : default_clear_at(rule.metric, rule.comparison, rule.threshold);
+  if (Status fits = check_units(set_alert, rule); !fits) return fits;
   rule.hold = set_alert.span("hold").value_or(rule.hold);
   rule.is_enabled = set_alert.truth("enabled").value_or(rule.is_enabled);
   rule.message = message.value_or(rule.message);
