@@ -12,6 +12,7 @@
 
 #include "callbacks.hpp"
 #include "handles.hpp"
+#include "notify/webhook.hpp"
 #include "os/clock.hpp"
 #include "pool/keeper.hpp"
 #include "service/replicas.hpp"
@@ -26,6 +27,9 @@ constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the 
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 constexpr Span kSavingTimeout = Span::seconds(2);    // for the last write of history_file
 constexpr Span kProbesTimeout = Span::millis(500);   // those that are not blocked need microseconds
+
+// How long the last alerts may take, of what is left of the time to close.
+Span farewell_of(Span left) { return std::clamp(left, Span::millis(250), Span::seconds(1)); }
 
 // A pool cannot be closed by a thread that is inside it.
 bool am_i_inside(uint64_t handle) {
@@ -88,6 +92,7 @@ class Closing {
     is_keeper_out_ = close_keeper(entry_, deadline_, deadline_ + kKeeperTimeout);
     had_to_revoke_ = is_keeper_out_ && own_.keeper().had_to_revoke();
     if (is_keeper_out_) left_behind_ = own_.keeper().left_behind();
+    end_webhook();
     const Instant callbacks_end = latest(deadline_, own_.clock().now()) + kCallbackTimeout;
     const bool are_calls_over = entry_.service->finish(callbacks_end);
     // If the disk takes longer, the history is in the segment directory.
@@ -122,6 +127,13 @@ class Closing {
   }
 
  private:
+  // The last alerts are sent after the keeper has ended, because it raises them.
+  void end_webhook() {
+    if (entry_.webhook == nullptr) return;
+    const Instant now = own_.clock().now();
+    entry_.webhook->finish(now + farewell_of(deadline_ - now));
+    Handles::instance().forget_webhook(entry_);
+  }
   Status outcome(const std::string& who) const {
     if (!is_everyone_out_ || !is_all_told_) {
       return Status::error(Code::timeout, who + "a function of the program that it called has not returned",

@@ -8,6 +8,7 @@
 
 #include "driver/sqlite/open_files.hpp"
 #include "drivers.hpp"
+#include "notify/webhook.hpp"
 #include "os/clock.hpp"
 #include "policy/settings.hpp"
 #include "pool/futex.hpp"
@@ -57,7 +58,7 @@ void Handles::note_unlisted(uint64_t handle, Pool* pool) {
   entry_of(handle).unlisted = pool;
 }
 
-void Handles::publish(uint64_t handle, Made made, Callbacks& callbacks) {
+void Handles::publish(uint64_t handle, Made made, Callbacks& callbacks, Webhook* webhook) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
   entry.unlisted = nullptr;
@@ -67,6 +68,7 @@ void Handles::publish(uint64_t handle, Made made, Callbacks& callbacks) {
   entry.replicas = made.replicas.release();
   entry.is_replica = made.is_replica;
   entry.callbacks = &callbacks;
+  entry.webhook = webhook;
   entry.is_closing.store(false, std::memory_order_relaxed);
   entry.is_stepped.store(false, std::memory_order_relaxed);
   entry.handle.store(handle, std::memory_order_release);
@@ -111,6 +113,11 @@ void Handles::forget_service(PoolEntry& entry) {
   entry.service = nullptr;
 }
 
+void Handles::forget_webhook(PoolEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  entry.webhook = nullptr;
+}
+
 std::unique_ptr<Replicas> Handles::take_replicas(PoolEntry& entry) {
   const std::lock_guard lock(mutex_);
   return std::unique_ptr<Replicas>(std::exchange(entry.replicas, nullptr));
@@ -122,6 +129,7 @@ void Handles::retire(PoolEntry& entry) {
   entry.unlisted = nullptr;
   entry.thread = nullptr;
   entry.callbacks = nullptr;
+  entry.webhook = nullptr;
   entry.service = nullptr;
   entry.replicas = nullptr;
   entry.is_replica = false;
@@ -136,6 +144,7 @@ void Handles::before_fork() {
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
     if (entry.service != nullptr) entry.service->listener().hold_for_fork(give_up);
+    if (entry.webhook != nullptr) entry.webhook->hold_for_fork(give_up);
     if (entry.replicas != nullptr) entry.is_group_whole = entry.replicas->hold_for_fork(give_up);
   }
   hold_registries_for_fork();
@@ -154,6 +163,7 @@ void Handles::after_fork_in_parent() {
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
     if (entry.service != nullptr) entry.service->listener().release_after_fork();
+    if (entry.webhook != nullptr) entry.webhook->release_after_fork();
     if (entry.replicas != nullptr) entry.replicas->release_after_fork();
   }
   self.mutex_.unlock();
@@ -174,6 +184,7 @@ void Handles::after_fork_in_child() {
     const uint64_t handle = entry.handle.load(std::memory_order_relaxed);
     if (entry.service != nullptr) entry.service->listener().abandon_after_fork();
     if (Pool* const pool = entry.any_pool()) pool->abandon_after_fork(entry.is_whole);
+    if (entry.webhook != nullptr) entry.webhook->abandon_after_fork();
     if (entry.replicas != nullptr) entry.replicas->abandon_after_fork(entry.is_group_whole);
     if (handle != 0) entry.forked.store(handle, std::memory_order_relaxed);
     entry.handle.store(0, std::memory_order_relaxed);
@@ -181,6 +192,7 @@ void Handles::after_fork_in_child() {
     entry.unlisted = nullptr;
     entry.thread = nullptr;
     entry.callbacks = nullptr;
+    entry.webhook = nullptr;
     entry.service = nullptr;
     entry.replicas = nullptr;
     entry.is_replica = false;

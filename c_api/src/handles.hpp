@@ -27,6 +27,8 @@
 
 namespace tide {
 
+class Webhook;
+
 inline constexpr uint32_t kPoolsMax = 1024;  // open at once in one process; a power of two
 
 struct alignas(64) PoolEntry {
@@ -40,6 +42,7 @@ struct alignas(64) PoolEntry {
   bool is_group_whole = false;     // likewise: the probes are
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
+  Webhook* webhook = nullptr;      // of the sink of the pool's alerts; forgotten before that is destroyed
   Service* service = nullptr;      // likewise; ended before the pool is destroyed
   Replicas* replicas = nullptr;    // of a primary; ended before its service
   bool is_replica = false;         // opened and closed with its primary
@@ -64,7 +67,7 @@ class Handles {
     std::unique_ptr<Replicas> replicas;
     bool is_replica = false;
   };
-  void publish(uint64_t handle, Made made, Callbacks& callbacks);
+  void publish(uint64_t handle, Made made, Callbacks& callbacks, Webhook* webhook);
   // Accepts any number; for a number that is not a handle, returns an entry with another handle.
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
   // The error code for a handle that is not open.
@@ -83,6 +86,8 @@ class Handles {
   bool withdraw(PoolEntry& entry, Span timeout);
   // Its service is about to be destroyed, and no thread is inside.
   void forget_service(PoolEntry& entry);
+  // It has finished.
+  void forget_webhook(PoolEntry& entry);
   // The group of a withdrawn primary.
   std::unique_ptr<Replicas> take_replicas(PoolEntry& entry);
   // Frees the entry's place.

@@ -18,6 +18,7 @@
 #include "home.hpp"
 #include "notify/log_line.hpp"
 #include "notify/log_writer.hpp"
+#include "notify/webhook.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "policy/parse.hpp"
@@ -144,8 +145,21 @@ struct Member {
                            "accepted: up to " + std::to_string(kPoolsMax), "close pools that are no longer needed");
     }
     if (Status writable = LogWriter(policy.log_destination).check(); !writable) return writable;
+    if (Status possible = prepare_webhook(); !possible) return possible;
     callbacks = std::make_shared<Callbacks>(options, place.handle(), name, policy.log_destination);
     return Status::ok();
+  }
+  Status prepare_webhook() {
+    if (policy.notify_webhook_url.empty()) return Status::ok();
+    if (options.is_hosted != 0) {
+      return Status::error(
+          Code::bad_option, "option \"notify_webhook_url\" is not supported by hosted pools",
+          "Alerts are delivered by a thread, which a database server must not have.",
+          "Alerts are written to the server log; to forward them, set tidepool.database, and LISTEN tidepool_alerts "
+          "there.");
+    }
+    const ForkPause pause;
+    return Webhook::check(policy);
   }
   std::string application() const { return app + "/" + name; }
 
@@ -154,6 +168,7 @@ struct Member {
   std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
   Reservation place;
   std::shared_ptr<Callbacks> callbacks;
+  std::shared_ptr<Webhook> webhook;  // nullptr: none
   Target target;
   Policy policy;
   TargetRole role = TargetRole::single;
@@ -161,7 +176,14 @@ struct Member {
   std::unique_ptr<TargetProbe> probe;  // nullptr: alone
 };
 
-PoolSpec spec_of(const Member& member, const ParsedOptions& parsed) {
+void make_webhook(Member& member, PoolSpec& spec) {
+  if (member.policy.notify_webhook_url.empty()) return;
+  Sender sender{spec.name, spec.app, spec.host, "", spec.version};
+  member.webhook = std::make_shared<Webhook>(member.policy, std::move(sender), fresh_seed(), SystemClock::instance());
+  spec.alerts = [webhook = member.webhook](AlertChange change) { webhook->put(std::move(change)); };
+}
+
+PoolSpec spec_of(Member& member, const ParsedOptions& parsed) {
   PoolSpec spec;
   spec.name = member.name;
   spec.app = member.app;
@@ -183,6 +205,7 @@ PoolSpec spec_of(const Member& member, const ParsedOptions& parsed) {
     callbacks->log(log_line(fact, pool, format), fact.severity);
   };
   spec.pool_key = Handles::pool_key(member.place.handle());
+  make_webhook(member, spec);
   return spec;
 }
 
@@ -198,6 +221,24 @@ ServiceNeeds needs_of(const Member& member) {
   return needs;
 }
 
+// The webhook of a pool that is being opened: ended before the pool, if that fails.
+class ServedWebhook {
+ public:
+  ServedWebhook(std::shared_ptr<Webhook> webhook, Pool& pool) : webhook_(std::move(webhook)) {
+    if (webhook_ != nullptr) webhook_->serve(pool);
+  }
+  ~ServedWebhook() {
+    if (webhook_ != nullptr) webhook_->finish(SystemClock::instance().now());
+  }
+  ServedWebhook(const ServedWebhook&) = delete;
+  ServedWebhook& operator=(const ServedWebhook&) = delete;
+  // The sink of the pool's alerts owns it.
+  Webhook* keep() { return std::exchange(webhook_, nullptr).get(); }
+
+ private:
+  std::shared_ptr<Webhook> webhook_;
+};
+
 // `replicas`: of a primary; they are open.
 Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::vector<Replicas::Member> replicas) {
   std::optional<UnlistedPool> made;
@@ -211,6 +252,7 @@ Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::v
     made.emplace(member.place.handle(), opened.take());
   }
   UnlistedPool& pool = *made;
+  ServedWebhook webhook(member.webhook, *pool);
   wait_for_the_first(*pool, member.target.backend);
   if (member.policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, member.policy); !failure) {
@@ -246,7 +288,7 @@ Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::v
   }
   const uint64_t handle = member.place.use();
   whole.pool = pool.take();
-  Handles::instance().publish(handle, std::move(whole), *member.callbacks);
+  Handles::instance().publish(handle, std::move(whole), *member.callbacks, webhook.keep());
   if (const Door door(Handles::handle_of(handle)); door) door.service().start();
   lend_private_pools();
   return handle;

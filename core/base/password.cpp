@@ -115,8 +115,10 @@ std::string mask_values(std::string_view text) {
 
 bool is_secret_name(std::string_view name) {
   const std::string key = lower_case(percent_decoded(name).value_or(std::string(name)));
-  constexpr std::array<std::string_view, 9> kParts = {"passw", "sword",  "passphrase", "pwd",  "secret",
-                                                      "token", "apikey", "api_key",    "scram"};
+  constexpr std::array<std::string_view, 11> kParts = {
+      "passw",  "sword",   "passphrase", "pwd",        "secret",      "token",
+      "apikey", "api_key", "scram",      "webhookurl", "webhook_url",  // whoever knows such a URL may post there
+  };
   for (const std::string_view part : kParts) {
     if (key.find(part) != std::string::npos) return true;
   }

@@ -85,7 +85,7 @@ TIDE_WORDS(HealthStatus, TIDE_HEALTH_STATUSES)
   X(health_failed) X(health_ok) X(recovery) X(alert_firing) X(alert_resolved) X(alert_acked) X(alert_rule_changed) \
   X(warming) X(overload_on) X(overload_off) X(memory_pressure) X(clock_jump) X(events_dropped) X(server_full_on) \
   X(server_full_off) X(annotation) X(cache_cleared) X(logs_cleared) X(target_left_out) X(target_back) X(listen_lost) \
-  X(listen_ready) X(checkpoint_blocked) X(history)
+  X(listen_ready) X(checkpoint_blocked) X(webhook_failed) X(webhook_ok) X(history)
 // clang-format on
 TIDE_WORDS(EventKind, TIDE_EVENT_KINDS)
 

@@ -303,10 +303,10 @@ std::vector<CatalogueRow> make_rows() {
        logging},
 
       // the webhook
-      {"notify_webhook_url", TextMember{&P::notify_webhook_url, TextRule::http_url}, "", "", "1000 bytes", reopen, {},
+      {"notify_webhook_url", TextMember{&P::notify_webhook_url, TextRule::http_url}, "", "", "1000 bytes", reopen, {"webhookUrl"},
        "URL (http or https) to which alerts are sent when they start and end; shown without path, query and user. Empty: "
        "none.", alerting},
-      {"notify_webhook_timeout", &P::notify_webhook_timeout, "ms", "100ms", "5min", reopen, {},
+      {"notify_webhook_timeout", &P::notify_webhook_timeout, "ms", "100ms", "5min", reopen, {"webhookTimeoutMs"},
        "Maximum duration of one delivery; a failed one is repeated later.", notifying},
       {"notify_webhook_format", choice<&P::notify_webhook_format>(kWebhookFormats), "", "", "", reopen, {},
        "What is sent: the body of Alertmanager's webhook, alerts for Alertmanager's API, a Slack message, or an event of "

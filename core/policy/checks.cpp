@@ -43,6 +43,12 @@ std::vector<Status> contradictions(const Policy& policy) {
     refuse("scale_down_utilization", "scale_up_utilization", "not below");
   }
   if (policy.health_min_healthy > policy.max_size) refuse_above_max("health_min_healthy");
+  if (!policy.notify_webhook_url.empty() && policy.notify_webhook_format == WebhookFormat::pagerduty &&
+      policy.notify_webhook_secret.empty()) {
+    found.push_back(Status::error(Code::bad_option, "notify_webhook_format pagerduty needs notify_webhook_secret",
+                                  "The secret is the routing key that PagerDuty requires in each event.",
+                                  "Set notify_webhook_secret to the integration key of the service."));
+  }
   return found;
 }
 

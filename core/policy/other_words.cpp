@@ -20,15 +20,8 @@ constexpr OtherWord always(std::string_view name, std::string_view note, std::st
 constexpr OtherWord placing(std::string_view name, std::string_view key_word, bool is_secret = false) {
   return {name, WordKind::target, key_word, kNothing, kNothing, true, "", "", is_secret};
 }
-constexpr OtherWord hidden(OtherWord word) {
-  word.is_secret = true;
-  return word;
-}
 
 constexpr std::string_view kPoolIsThePoint = "Use max_size=0 to open a connection for each lease.";
-constexpr std::string_view kNoWebhook =
-    "Ignored: alerts are not sent to a web address. They are in the relation alerts and in the log, and are reported "
-    "to the event callback.";
 
 constexpr OtherWord kOtherWords[] = {
     switching("optimizeForCloudflareWorkers", "preset", "serverless", kNothing,
@@ -43,15 +36,13 @@ constexpr OtherWord kOtherWords[] = {
     switching("enableLogging", "log", "events", "off"),
     switching("enableStatementPooling", "statement_cache_size", kNothing, "0"),
     switching("usePool", "max_size", kNothing, "0"),
+    switching("enableWebhook", "notify_webhook_url", kNothing, ""),
 
     always("enableEnhancedPool", "Ignored: there is only one kind of pool.", kPoolIsThePoint),
     always("enableMetrics", "Ignored: metrics are always collected.",
            "Use publish=off to publish nothing to other processes."),
     ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),
     ignoring("reapInterval", "Ignored: connections are closed when they are due, without an interval."),
-    ignoring("enableWebhook", kNoWebhook),
-    hidden(ignoring("webhookUrl", kNoWebhook)),
-    ignoring("webhookTimeoutMs", kNoWebhook),
 
     placing("host", "host"),
     placing("port", "port"),

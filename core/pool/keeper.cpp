@@ -78,6 +78,7 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       policy_(spec.policy),
       brain_(policy_, board.capacity(), spec.seed, clock.now()),
       segment_writer_(segment, board, in_use_peak, wait_queue, listeners, clock.clock()),
+      alert_feed_(spec.alerts),
       slot_keeper_(spec.pool_key, board, seats, in_use_peak, wait_queue, connector, errors, listeners, brain_,
                    segment_writer_),
       reserve_(board),
@@ -427,7 +428,7 @@ void Keeper::obey(const Action& action, Instant now) {
             Deliveries deliveries;
             wait_queue_.refuse_all(Code::unavailable, deliveries);
           },
-          [&](const action::PutAlert& alert) { segment_writer_.alert(brain_, alert.place, now); },
+          [&](const action::PutAlert& alert) { put_alert(alert.place, now); },
       },
       action);
 }
@@ -499,6 +500,12 @@ void Keeper::note(const action::Note& action) {
     }
   }
   segment_writer_.note(action.event, action.severity, text, action.detail);
+}
+
+void Keeper::put_alert(size_t place, Instant now) {
+  segment_writer_.alert(brain_, place, now);
+  const brain::Alert& alert = brain_.alert_monitor().alert(place);
+  alert_feed_.look(alert, place, segment_.id_of(alert.number), clock_.clock().wall_ns() - now.ns());
 }
 
 // The wall clock is for display only, so a jump changes nothing; but readers of timestamps should know.

@@ -21,6 +21,7 @@
 
 #include "brain/brain.hpp"
 #include "os/descriptor.hpp"
+#include "pool/alert_feed.hpp"
 #include "pool/call_cancel.hpp"
 #include "pool/commands.hpp"
 #include "pool/fast_policy.hpp"
@@ -125,6 +126,7 @@ class Keeper {
   Verdict clear_logs(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);
+  void put_alert(size_t place, Instant now);
   void note_waiting();
   void watch_clocks(Instant now);
   Span heartbeat() const;
@@ -147,6 +149,7 @@ class Keeper {
   Policy policy_;
   Brain brain_;
   SegmentWriter segment_writer_;
+  AlertFeed alert_feed_;
   SlotKeeper slot_keeper_;
   Reserve reserve_;
   Mailbox mailbox_;

@@ -20,6 +20,7 @@
 #include "brain/brain.hpp"
 #include "os/clock.hpp"
 #include "policy/parse.hpp"
+#include "pool/alert_feed.hpp"
 #include "pool/call_cancel.hpp"
 #include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
@@ -56,6 +57,7 @@ struct PoolSpec {
   uint64_t seed = 0;      // of jitter
   EventSink events;
   LogSink log;                           // used by the option log; called from any thread; may be empty
+  AlertSink alerts;                      // told by the keeper; may be empty
   std::shared_ptr<ResourceProbe> probe;  // null: memory and descriptors are unknown
 };
 

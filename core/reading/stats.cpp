@@ -170,6 +170,15 @@ constexpr StatsColumn kStats[] = {
      [](const Stats& stats) {
        return stats.vitals ? cell::measured(stats.vitals->server_sessions_max) : cell::none();
      }},
+    {{"notifications_queued", integer, "notifications", "Alerts that wait for their delivery to notify_webhook_url."},
+     [](const Stats& stats) { return stats.notify ? cell::count(stats.notify->queued) : cell::none(); }},
+    {{"notified_at", time, "", "When alerts were last delivered to notify_webhook_url; null if never."},
+     [](const Stats& stats) {
+       return stats.notify ? cell::time(cell::signed_of(stats.notify->sent_wall)) : cell::none();
+     }},
+    {{"notification_error", text, "",
+      "Last failed delivery to notify_webhook_url; null if there was none. Not cleared by reset_stats.", masked},
+     [](const Stats& stats) { return stats.notify ? cell::text_or_null(stats.notify->last_error) : cell::none(); }},
 };
 
 const std::vector<StatsColumn>& stats_columns() {
@@ -237,8 +246,8 @@ uint64_t Stats::of(Counter counter) const {
 }
 
 Stats read_stats(const Attachment& segment) {
-  Stats stats{segment.read_baseline(), segment.read_queue(), segment.read_totals(), segment.read_vitals(),
-              segment.read_forecasts()};
+  Stats stats{segment.read_baseline(), segment.read_queue(),     segment.read_totals(),
+              segment.read_vitals(),   segment.read_forecasts(), segment.read_notify()};
   const auto add = [&stats](const auto& record, size_t first, size_t count) {
     if (record) {
       format::add_counters(stats.sums, *record);
@@ -254,7 +263,7 @@ Stats read_stats(const Attachment& segment) {
     stats.cache_bytes += stripe.bytes;
   }
   add(segment.read_tallies(), kCounters - kNotifyCounters - kTallyCounters, kTallyCounters);
-  add(segment.read_notify(), kCounters - kNotifyCounters, kNotifyCounters);
+  add(stats.notify, kCounters - kNotifyCounters, kNotifyCounters);
   // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
   for (const format::SlotStats& slot : segment.read_slot_stats()) {
     format::add_counters(stats.sums, slot);

@@ -19,6 +19,7 @@ struct Stats {
   std::optional<format::KeeperStats> keeper;
   std::optional<VitalsCopy> vitals;
   std::optional<format::ForecastsBlock> sizing;
+  std::optional<format::NotifyStats> notify;
   format::CounterSums sums{};
   std::array<bool, kCounters> is_missing{};  // its record could not be read consistently
   HistogramCounts wait{}, use{}, query{};

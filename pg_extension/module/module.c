@@ -36,6 +36,7 @@ extern PGDLLEXPORT void _PG_init(void);
  * every backend must see the same value, and settings of a session are not visible to the worker.
  */
 static char* directory;
+static char* alerts_database;
 static bool wants_worker;
 static int max_hosted_connections;
 static int hosted_max_size;
@@ -58,6 +59,10 @@ static void define_settings(void) {
       "tidepool.dir", "Directory of the segments of this host's pools.",
       "If empty: TIDEPOOL_DIR of the server's environment, otherwise /run/tidepool or the user's directory.",
       &directory, "", PGC_SIGHUP, 0, check_directory, NULL, NULL);
+  DefineCustomStringVariable("tidepool.database", "Database in which alerts of hosted pools are notified.",
+                             "Sessions there that LISTEN tidepool_alerts get each change of an alert as a JSON object. "
+                             "If empty: none; alerts are in the server log in any case.",
+                             &alerts_database, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
   DefineCustomBoolVariable("tidepool.worker", "Runs the worker that hosts pools.",
                            "Needs shared_preload_libraries = 'tidepool'; off at start: the worker is not started at "
                            "all; off later: it closes its pools.",

@@ -57,8 +57,11 @@ static bool is_word(const PQconninfoOption* word) {
          strncmp(word->keyword, "oauth", 5) != 0;
 }
 
+/* Deliveries need a thread; and everyone may read the options of a server, which are no place for their secrets. */
+static bool is_of_webhook(const char* current) { return strncmp(current, "notify_webhook_", 15) == 0; }
+
 static bool is_fixed_option(const char* current) {
-  return IS_AMONG(current, kFixedOptions) || strncmp(current, "sqlite_", 7) == 0;
+  return IS_AMONG(current, kFixedOptions) || strncmp(current, "sqlite_", 7) == 0 || is_of_webhook(current);
 }
 
 OptionPlace option_place(const char* name) {
@@ -107,7 +110,14 @@ static void refuse_unknown(const char* name, bool is_mapping) {
                                                           "options of pools; see tidepool.help.")));
 }
 
-static void refuse_fixed(const char* name) {
+static void refuse_fixed(const char* name, const char* current) {
+  if (current != NULL && is_of_webhook(current)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" is not supported by hosted pools", name),
+             errdetail("Alerts are delivered by a thread, which a database server must not have."),
+             errhint("Alerts are written to the server log; to forward them, set tidepool.database, and LISTEN "
+                     "tidepool_alerts there.")));
+  }
   ereport(ERROR,
           (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" cannot be set for a hosted pool", name),
            errdetail("It is set by the worker that hosts pools, or has no effect there.")));
@@ -139,7 +149,8 @@ static void check_server_option(const char* name, const char* value) {
                       errhint("Use CREATE USER MAPPING.")));
     case OPTION_UNKNOWN: break;
   }
-  if (IS_AMONG(name, kFixedWords) || tide_option_check(name, NULL, &current, NULL) == TIDE_OK) refuse_fixed(name);
+  if (IS_AMONG(name, kFixedWords) || tide_option_check(name, NULL, &current, NULL) == TIDE_OK)
+    refuse_fixed(name, current);
   refuse_unknown(name, false);
 }
 

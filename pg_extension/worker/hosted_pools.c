@@ -33,6 +33,7 @@ static void on_pool_event(void* context, const tide_event* event) {
   HostedPool* hosted = context;
   if (event->kind == TIDE_EVENT_CONNECT) ++hosted->connections;
   if (event->kind == TIDE_EVENT_REMOVE) --hosted->connections;
+  if (event->kind == TIDE_EVENT_ALERT) hosted->has_alert_news = true;
 }
 
 static void refuse(tide_error* error, const char* sqlstate, const char* message, const char* hint) {
@@ -49,7 +50,7 @@ static int column_of(const tide_relation* relation, const char* name) {
   return -1;
 }
 
-static const tide_relation* relation_named(const char* name) {
+const tide_relation* hosted_relation(const char* name) {
   for (int i = 0;; ++i) {
     const tide_relation* relation = tide_relation_at(i);
     if (relation == NULL || strcmp(relation->name, name) == 0) return relation;
@@ -64,7 +65,7 @@ static const char* segment_directory(void) {
 /* The effects of commands are preserved: a drained or paused pool is not closed to make room. */
 static void look_at_state(HostedPool* hosted) {
   tide_filter filter = TIDE_FILTER_INIT;
-  const tide_relation* relation = relation_named("pools");
+  const tide_relation* relation = hosted_relation("pools");
   tide_cursor* cursor = NULL;
   filter.directory = segment_directory();
   filter.instance_id = hosted->instance;
@@ -94,6 +95,7 @@ static void free_hosted_pool(HostedPool* hosted) {
   if (hosted->conninfo != NULL) explicit_bzero(hosted->conninfo, strlen(hosted->conninfo));
   free_later(hosted->conninfo);
   free_later(hosted->options);
+  alerts_forget(hosted);
   free_later(hosted);
 }
 
@@ -159,12 +161,14 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
                    Min(Max(hosted->min_given, 0), hosted->max_size), hosted->max_size);
   if (strstr(hosted->options, " acquire_timeout=") == NULL)
     appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT, setting_int("tidepool.hosted_acquire_timeout", 10000));
+  /* The server log gets alerts as messages of this server (alerts.c), not as lines of the pool. */
+  if (strstr(hosted->options, " log=") == NULL) appendStringInfoString(&options, " log=off");
   appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off publish=on");
   if (segment_directory() != NULL) appendStringInfo(&options, " dir=\"%s\"", segment_directory());
   with.foreign_loop = 1;
   with.is_hosted = 1;
   with.app = "postgresql";
-  with.event_mask = (1U << TIDE_EVENT_CONNECT) | (1U << TIDE_EVENT_REMOVE);
+  with.event_mask = (1U << TIDE_EVENT_CONNECT) | (1U << TIDE_EVENT_REMOVE) | (1U << TIDE_EVENT_ALERT);
   with.on_event = on_pool_event;
   with.event_context = hosted;
   if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK) {
@@ -287,6 +291,7 @@ double pools_step(void) {
       int64_t within_ms = 1000;
       hosted->is_due = false;
       (void)tide_pool_step(hosted->pool, &within_ms, NULL);
+      alerts_look(hosted, segment_directory());
       hosted->due_ms = now + (double)within_ms;
     }
     if (hosted->is_retired && try_to_close(hosted, now)) continue;

@@ -42,6 +42,7 @@ static double turn(void) {
     clients_sweep();
     sleep_ms = pools_step();
   }
+  sleep_ms = Min(sleep_ms, alerts_step());
   event_loop_end_turn();
   return Min(sleep_ms, look_ms);
 }

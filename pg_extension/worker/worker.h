@@ -23,7 +23,10 @@
 #include "event_loop.h"
 
 #define HOSTED_POOL_NAME_BYTES 63
-#define CLIENTS_MAX 4096 /* more than the number of backends of any server */
+#define HOSTED_ALERTS_MAX 128 /* rows of a pool in the relation alerts */
+#define CLIENTS_MAX 4096      /* more than the number of backends of any server */
+
+struct AlertsTold; /* alerts.c: which changes of its alerts were reported */
 
 typedef struct HostedPool {
   Watch watch;
@@ -41,6 +44,9 @@ typedef struct HostedPool {
   bool is_retired;            /* takes no new requests; closes when the last lease is back */
   bool is_draining;           /* was told to close its connections */
   bool is_drained, is_paused; /* by a user's command, as of the last check of its state */
+  bool has_alert_news;        /* an event said so */
+  bool has_firing_alerts;     /* as of the last look */
+  struct AlertsTold* alerts;  /* NULL: there was none yet */
   bool is_due;
   double due_ms;
   double retired_ms;
@@ -95,6 +101,15 @@ extern void hosted_pool_touch(HostedPool* hosted);
 extern double pools_step(void);
 extern int pools_count(void);
 extern void pools_list(WireOut* out);
+
+/* A relation of the C API; it must exist. */
+extern const tide_relation* hosted_relation(const char* name);
+
+/* alerts.c: reports what has changed in the alerts of a pool, if there may be something. */
+extern void alerts_look(HostedPool* hosted, const char* directory);
+extern void alerts_forget(HostedPool* hosted);
+/* Starts the process that sends notifications, if some wait; returns how long the loop may sleep. */
+extern double alerts_step(void);
 
 /* relay.c: NULL on failure. */
 extern Relay* relay_begin(void* conn, int* passed_fd);

@@ -21,7 +21,7 @@ ROOMS = {
     "pool": ("base", "os", "statement", "model", "policy", "segment", "brain"),
     "driver": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
     "service": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
-    "notify": ("base", "os", "model", "policy", "brain", "pool"),
+    "notify": ("base", "os", "model", "policy", "segment", "brain", "pool"),
 }
 # Exceptions for headers: (room, header): reason.
 ROOM_EXCEPTIONS = {
@@ -41,6 +41,7 @@ FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
     r"libpq-fe\.h": ("core/driver/libpq/", "pg_extension/query/", "pg_extension/worker/", "tests/"),
     r"postgres\.h": ("pg_extension/",),
+    r"curl/.*": ("core/notify/http_library.",),
     r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "cli/", "examples/", "languages/",
                        "tests/"),
     r"node_api\.h": ("languages/node/",),
@@ -70,6 +71,7 @@ WORDS = {
         "words": r"(#\s*include\s*<(thread|pthread\.h|future)>|\bstd::(jthread|thread)\b|\bpthread_\w+)",
         "places": (
             "core/pool/", "core/driver/", "core/service/",
+            "core/notify/webhook.",         # deliveries must not hold up the keeper
             "c_api/src/handles.",           # the fork hooks
             "c_api/src/callbacks.",         # the thread that runs the callbacks
             "c_api/src/closing.cpp",        # tide_close_all() closes all pools in parallel

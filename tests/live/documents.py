@@ -49,8 +49,9 @@ SERVICE_ADVANCED = {
                  "health_max_error_rate": "0.05", "health_min_healthy": "2",
                  "recovery": "restart_connections,scale_pool", "emergency": "on", "emergency_below": "20",
                  "emergency_max_size": "5", "scaling_interval": "30s", "scale_up_wait": "1s", "scale_up_periods": "2",
-                 "scale_down_periods": "3", "prediction": "linear", "burst": "on"},
-    "words": ["enableEnhancedPool", "metricsIntervalMs", "enableWebhook", "webhookUrl"],
+                 "scale_down_periods": "3", "prediction": "linear", "burst": "on",
+                 "notify_webhook_url": "https://hooks.example"},
+    "words": ["enableEnhancedPool", "metricsIntervalMs"],
 }
 
 SERVICE_POOL = {
@@ -87,8 +88,8 @@ SERVICE_WATCH = {
                  "validation_timeout": "10s", "health_max_response": "5s", "health_max_error_rate": "0.05",
                  "health_min_healthy": "2", "health_max_utilization": "0.9", "recovery_max_attempts": "3",
                  "recovery": "restart_connections,scale_pool,reset_metrics", "emergency": "on", "emergency_below": "20",
-                 "emergency_max_size": "3"},
-    "words": ["metricsIntervalMs", "enableWebhook", "webhookTimeoutMs"],
+                 "emergency_max_size": "3", "notify_webhook_url": "", "notify_webhook_timeout": "5s"},
+    "words": ["metricsIntervalMs"],
 }
 
 SERVICE_LEGACY = {

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import receiver
 import stage
 from stage import client, is_, said, until, within
 
@@ -191,6 +192,55 @@ def log_destination(s):
     is_("log_destination_one" in (folder / "other").read_text(), False)
 
 
+def notified(s, options, mood=None, name="", bodies=1):
+    """What a receiver was sent when an alert fired."""
+    to = receiver.Receiver(mood)
+    s.ends.append(to.end)
+    pool = s.pool(f"{CALM} alerts=on {options} notify_webhook_url={to.url()}", name=f"{s.name}{name}")
+    lease = pool.acquire("held")
+    s.order(f"set_alert('{pool.name}', 'one_out', 'in_use', '>=', 1, '0')")
+    until(lambda: to.attempts >= bodies, "an attempt")
+    return to, pool, lease
+
+
+def notify_webhook_url(s):
+    others = receiver.Receiver()
+    s.ends.append(others.end)
+    to, pool, lease = notified(s, "")
+    is_(to.deliveries[0].json["alerts"][0]["labels"]["pool"], pool.name)
+    is_(others.attempts, 0, "only that receiver")
+    lease.release()
+
+
+def notify_webhook_timeout(s):
+    began = time.monotonic()
+    _, pool, lease = notified(s, "notify_webhook_timeout=300ms", receiver.hanging, bodies=2)
+    within(time.monotonic() - began, 0.3, 15, "it gives up, and tries again")
+    said(s.value(f"SELECT notification_error FROM ~pool_stats WHERE pool = '{pool.name}'"), "Timeout")
+    lease.release()
+    to, _, lease = notified(s, "notify_webhook_timeout=1min", receiver.hanging, name="_patient")
+    is_(stage.cluster.wait_until(lambda: to.attempts != 1, 1), False, "it still waits")
+    lease.release()
+
+
+def notify_webhook_format(s):
+    for format, path, part in (("alertmanager", "/", "groupKey"), ("alertmanager_api", "/api/v2/alerts", "startsAt"),
+                               ("slack", "/", "blocks"), ("pagerduty", "/v2/enqueue", "dedup_key")):
+        to, _, lease = notified(s, f"notify_webhook_format={format} notify_webhook_secret=key", name=f"_{format}")
+        body = to.deliveries[0].json
+        is_((to.deliveries[0].path, part in (body[0] if isinstance(body, list) else body)), (path, True), format)
+        lease.release()
+
+
+def notify_webhook_secret(s):
+    to, _, lease = notified(s, "notify_webhook_secret=key")
+    is_((to.deliveries[0].is_signed_with("key"), to.deliveries[0].is_signed_with("other")), (True, False))
+    lease.release()
+    to, _, lease = notified(s, "", name="_plain")
+    is_("x-tidepool-signature" in to.deliveries[0].headers, False)
+    lease.release()
+
+
 def is_seen(s, pool):
     return len(s.eyes.rows(f"SELECT 1 FROM ~pools WHERE pool = '{pool.name}'"))
 
@@ -339,7 +389,8 @@ def sqlite_wal_limit(s):
 
 
 CASES = (validation_query, reset_on_release, statement_timeout, statement_cache_size, idle_in_transaction_timeout,
-         init_timeout, shutdown_timeout, log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access,
+         init_timeout, shutdown_timeout, log_destination, notify_webhook_url, notify_webhook_timeout,
+         notify_webhook_format, notify_webhook_secret, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access,
          sqlite_journal_mode, sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store,
          sqlite_busy_timeout, sqlite_max_read_transaction, sqlite_wal_limit)
 

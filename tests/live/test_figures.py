@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 
+import receiver
 import stage
 from stage import client, is_, until, within
 
@@ -645,10 +646,39 @@ def what_to_change(s, shows):
     is_(s.value("SELECT count(*) FROM ~insights WHERE pool = :pool"), 0, "it was given back")
 
 
+@tells(pool_stats="notifications_sent_total notification_failures_total notifications_dropped_total notifications_queued "
+                  "notified_at notification_error")
+def notifications(s, shows):
+    to = receiver.Receiver(receiver.status(500))
+    s.ends.append(to.end)
+    pool = s.pool(f"min_size=1 max_size=2 {CALM} notify_webhook_url={to.url('/key')}")
+    shows("pool_stats", "at rest", notifications_sent_total=0, notification_failures_total=0, notifications_dropped_total=0,
+          notifications_queued=0, notified_at=None, notification_error=None)
+
+    def fire(rule):
+        s.order(f"set_alert(:pool, '{rule}', 'size', '>=', 1, '0')")
+        until(lambda: s.value("SELECT count(*) FROM ~alerts WHERE pool = :pool AND state = 'firing' "
+                              f"AND rule = '{rule}'"), rule)
+    fire("one")
+    until(lambda: s.value("SELECT notification_failures_total FROM ~pool_stats WHERE pool = :pool"), "it failed")
+    shows("pool_stats", "failed", notification_failures_total=between(1, 5), notifications_queued=1, notified_at=None,
+          notification_error=f"{to.url()}: HTTP status 500")
+    to.mood = receiver.status(200)
+    until(lambda: s.value("SELECT notified_at FROM ~pool_stats WHERE pool = :pool"), "it is delivered")
+    shows("pool_stats", "delivered", notifications_sent_total=1, notifications_queued=0, notified_at=now())
+    to.mood = receiver.status(400)
+    fire("two")
+    until(lambda: s.value("SELECT notifications_dropped_total FROM ~pool_stats WHERE pool = :pool"), "it is refused")
+    shows("pool_stats", "refused", notifications_dropped_total=1, notifications_sent_total=1, notifications_queued=0)
+    s.order("reset_stats(:pool)")
+    shows("pool_stats", "after the reset", notifications_sent_total=0, notification_failures_total=0,
+          notifications_dropped_total=0)
+    pool.close()
+
+
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
          prepared_statements, query_cache, transactions, recorded_history, closed_connections, lifetimes, faults, sizing,
-         checkpoints, query_log, leases_by_tag, what_to_change,
-         sessions_of_the_server)
+         checkpoints, query_log, leases_by_tag, what_to_change, sessions_of_the_server, notifications)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -39,8 +39,8 @@ class Hosting(support.Bench):
     def remote_backends(self, where="true"):
         return self.cluster.backends(f"application_name = 'tidepool' AND ({where})")
 
-    def session(self):
-        return Session(self.cluster)
+    def session(self, database="postgres"):
+        return Session(self.cluster, database=database)
 
 
 class Case(unittest.TestCase):
@@ -57,8 +57,8 @@ class Case(unittest.TestCase):
 class Session:
     """A psql that remains connected. Answers end with a marker, to wait for them."""
 
-    def __init__(self, cluster, user="postgres"):
-        self.process = subprocess.Popen([*cluster.psql_command(user=user), "-A", "-t", "-v", "ON_ERROR_STOP=0"],
+    def __init__(self, cluster, user="postgres", database="postgres"):
+        self.process = subprocess.Popen([*cluster.psql_command(database, user), "-A", "-t", "-v", "ON_ERROR_STOP=0"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         env=cluster.environment())
         self.pid = int(self.ask("SELECT pg_backend_pid()"))

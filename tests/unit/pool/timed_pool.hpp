@@ -34,6 +34,7 @@ class TimedPool : public testing::Test {
     spec.pool_key = kKey;
     spec.sources.resize(settings_catalogue().size());
     spec.events = std::move(events);
+    spec.alerts = alerts;
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), clock_);
     ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
@@ -97,6 +98,7 @@ class TimedPool : public testing::Test {
   }
 
   static constexpr uint64_t kKey = 815;
+  AlertSink alerts;  // set before open()
   HandClock clock_;
   fake::FakeServer server_{7, clock_};
   std::unique_ptr<Pool> pool_;
