@@ -35,6 +35,7 @@ struct Parameter {
   bool is_repeated = false;  // by position: takes all that follow
   Completes completes = Completes::nothing;
   std::vector<std::string> words = {};  // the accepted ones, for Completes::words
+  std::string letter = {};              // of an option: its short form, such as "-o"
 
   bool is_option() const { return name.starts_with("-"); }
 };
@@ -73,7 +74,7 @@ struct Command {
   std::string exit_codes = {};  // where they are not those of ExitCode; a line for each
   bool is_hidden = false;       // not in help and completion
   int misuse_exit_code = kMisuse;
-  bool takes_rest = false;      // everything after the first position belongs to it, also words that begin with "-"
+  bool takes_rest = false;  // everything after the first position belongs to it, also words that begin with "-"
 };
 
 // The commands, in the order of the help.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "reading/fleet.hpp"
 #include "reading/relation.hpp"
 #include "reading/value.hpp"
 #include "segment/attach.hpp"
@@ -17,6 +18,8 @@ struct Source {
   // Appends rows that do not depend on a segment.
   void (*add_fixed_rows)(std::vector<Row>& out) = nullptr;
   bool has_own_identity = false;  // its own columns contain instance_id and pool
+  // Appends rows about the segment directory itself. The filter's directory may be empty: the default.
+  void (*add_directory_rows)(const FleetFilter& filter, std::vector<Row>& out) = nullptr;
 
   bool is_identified() const { return add_rows != nullptr && !has_own_identity; }
 };
@@ -47,6 +50,7 @@ const Source& queries_source();
 const Source& targets_source();
 const Source& insights_source();
 const Source& tags_source();
+const Source& segments_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);

@@ -13,8 +13,6 @@
 namespace tide {
 namespace {
 
-constexpr std::string_view kSegmentEnding = ".segment";
-
 bool is_directory(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
