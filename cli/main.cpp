@@ -1,21 +1,14 @@
 // tidepool: shows and steers the pools of this host in a terminal.
-#include <functional>
+#include <clocale>
+#include <csignal>
 
-#include <tidepool/tidepool.h>
-
-#include "command.hpp"
+#include "line.hpp"
+#include "text/print.hpp"
 
 int main(int argc, char** argv) {
-  using namespace tide::cli;
-  CLI::App app("Shows and steers the connection pools of this host.", "tidepool");
-  app.set_version_flag("--version", std::string("tidepool ") + tide_version());
-  Common common;
-  std::function<int()> run;
-  [[maybe_unused]] Program program{app, common, run};
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kMisuse;
-  }
-  return run ? run() : kMisuse;
+  std::setlocale(LC_CTYPE, "");   // the width of characters
+  std::signal(SIGPIPE, SIG_DFL);  // a reader such as `head` that has seen enough ends the command quietly
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const int exit_code = tide::cli::run_line(words);
+  return tide::cli::is_output_complete() ? exit_code : tide::cli::kFailed;
 }

@@ -7,11 +7,12 @@
 
 namespace tide {
 
-std::string user_name() {
+std::string user_name() { return user_name(::geteuid()); }
+
+std::string user_name(unsigned uid) {
   std::array<char, 4096> room{};
   passwd entry{};
   passwd* found = nullptr;
-  const uid_t uid = ::geteuid();
   const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
   return is_named ? found->pw_name : "uid " + std::to_string(uid);
 }

@@ -7,5 +7,6 @@ namespace tide {
 
 // The name of the effective user, or such as "uid 1000" if it has no name.
 std::string user_name();
+std::string user_name(unsigned uid);
 
 }  // namespace tide

@@ -19,6 +19,7 @@ Status read_relation(const Relation& relation, const FleetFilter& filter, int64_
                          "the relation \"help\" lists every relation and column");
   }
   if (source->add_fixed_rows != nullptr) source->add_fixed_rows(out);
+  if (source->add_directory_rows != nullptr) source->add_directory_rows(filter, out);
   if (source->has_rows_per_segment()) {
     HostPools host(filter.directory);
     for_each_segment(filter, [&](Attachment& segment) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "reading/fleet.hpp"
 #include "reading/relation.hpp"
 #include "reading/value.hpp"
 #include "segment/attach.hpp"
@@ -22,6 +23,8 @@ struct Source {
   // As add_rows(), for a relation whose rows about a pool also depend on the other pools of the host.
   void (*add_rows_among)(const Attachment& segment, HostPools& host, int64_t wall_now_ns,
                          std::vector<Row>& out) = nullptr;
+  // Appends rows about the segment directory itself. The filter's directory may be empty: the default.
+  void (*add_directory_rows)(const FleetFilter& filter, std::vector<Row>& out) = nullptr;
 
   bool has_rows_per_segment() const { return add_rows != nullptr || add_rows_among != nullptr; }
   bool is_identified() const { return has_rows_per_segment() && !has_own_identity; }
@@ -54,6 +57,7 @@ const Source& targets_source();
 const Source& insights_source();
 const Source& tags_source();
 const Source& metrics_source();
+const Source& segments_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);

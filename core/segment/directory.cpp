@@ -13,7 +13,6 @@
 namespace tide {
 namespace {
 
-constexpr std::string_view kSegmentEnding = ".segment";
 constexpr size_t kHexBytes = 32;
 
 bool is_directory(const std::string& path) {

@@ -30,6 +30,7 @@ Status ensure_directory(const std::string& path);
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex);
 // True if `path` is the segment file of this instance. A copy in the directory has another name.
 bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex);
+inline constexpr std::string_view kSegmentEnding = ".segment";
 // In place of ".segment":
 inline constexpr std::string_view kMailboxEnding = ".mailbox";
 std::string mailbox_path_of(const std::string& segment_path);

@@ -88,7 +88,9 @@ TEST(Catalogue, ColumnsAreStable) {
             "instance_id pool severity subject finding evidence advice option_name option_value");
   EXPECT_EQ(columns_of("tags"),
             "instance_id pool tag in_use waiting samples_total held_ms_total waited_ms_total longest_ms last_seen");
-  EXPECT_EQ(relations_catalogue().size(), 26u);
+  EXPECT_EQ(columns_of("segments"),
+            "path pool instance_id status layout_version size_bytes owner mode message controllable");
+  EXPECT_EQ(relations_catalogue().size(), 28u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -136,7 +138,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "queries: query\n"
             "targets: target why\n"
             "insights: finding evidence advice\n"
-            "tags: tag\n");
+            "tags: tag\n"
+            "segments: path owner message\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -163,7 +166,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "queries: instance_id pool fingerprint\n"
             "targets: instance_id pool pool_group role lsn\n"
             "insights: instance_id pool severity subject option_name option_value\n"
-            "tags: instance_id pool\n");
+            "tags: instance_id pool\n"
+            "segments: pool instance_id status mode\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {
