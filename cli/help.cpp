@@ -83,7 +83,8 @@ int run_help(const Arguments& arguments, const Common&) {
   }
   const std::string name = arguments.text("COMMAND");
   const Command* const command = find_command(name);
-  if (command == nullptr) throw Failure{kMisuse, "no command " + in_quotes(name), "", did_you_mean(name, command_names())};
+  if (command == nullptr)
+    throw Failure{kMisuse, "no command " + in_quotes(name), "", did_you_mean(name, command_names())};
   print(help_of(*command));
   return kDone;
 }
