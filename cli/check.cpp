@@ -78,7 +78,7 @@ struct Survey {
   }
   std::string issues(size_t row) const {
     for (size_t i = 0; i < health.rows.size(); ++i) {
-      if (health.text(i, "instance_id") == pools.text(row, "instance_id")) return health.text(i, "issues");
+      if (health.text(i, "instance_id") == pools.text(row, "instance_id")) return json_shown(health.text(i, "issues"));
     }
     return "";
   }
@@ -177,7 +177,7 @@ class Check {
     }
     if (!survey_.has_ended(row) && (verdict == "unhealthy" || verdict == "degraded")) {
       add(verdict == "unhealthy" ? kCritical : kWarning,
-          fmt::format("{} is {} {}", name, verdict, one_line(survey_.issues(row))));
+          fmt::format("{} is {}: {}", name, verdict, one_line(survey_.issues(row))));
     }
     if (survey_.has_ended(row)) return;
     const double utilization = pools.cell(row, "utilization").real;
@@ -251,7 +251,7 @@ class Check {
     const std::string state = survey_.pools.text(row, "state");
     if (state != "running" && state != "degraded" && state != "emergency") return named(row) + " is " + state;
     if (survey_.verdict(row) == "unhealthy")
-      return fmt::format("{} is unhealthy {}", named(row), one_line(survey_.issues(row)));
+      return fmt::format("{} is unhealthy: {}", named(row), one_line(survey_.issues(row)));
     return "";
   }
 

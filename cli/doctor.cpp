@@ -126,13 +126,13 @@ class Doctor {
     std::vector<Candidate> candidates = {
         {common_.directory, "--dir"},
         {variable("TIDEPOOL_DIR"), "TIDEPOOL_DIR"},
-        {"/run/tidepool", "it exists"},
+        {"/run/tidepool", "where it exists"},
         {runtime.empty() ? "" : runtime + "/tidepool", "XDG_RUNTIME_DIR"},
         {"/dev/shm/tidepool-" + std::to_string(::getuid()), "the default of this user"}};
     for (const std::string& path : directories_like("/dev/shm", "tidepool-", ""))
-      candidates.push_back({path, "another user"});
+      candidates.push_back({path, "found there"});
     for (const std::string& path : directories_like("/run/user", "", "/tidepool"))
-      candidates.push_back({path, "another user"});
+      candidates.push_back({path, "found there"});
     const std::string used = directory_of(common_.directory);
     for (const Candidate& each : candidates) {
       if (each.path.empty() || is_known(each.path)) continue;
@@ -233,10 +233,17 @@ class Doctor {
       require_pools(which_);
     } catch (const Failure& failure) {
       add("critical", failure.message + (failure.detail.empty() ? "" : ": " + failure.detail),
-          "a pool is only visible while it is open with publish=on; compare its option dir with the directory above, "
-          "and in a "
-          "container mount that directory");
+          !failure.hint.empty() && !pool_.empty() && pools_elsewhere() == 0
+              ? failure.hint
+              : "a pool is only visible while it is open with publish=on; compare its option dir with the directory "
+                "above, and in a container mount that directory");
     }
+  }
+
+  size_t pools_elsewhere() const {
+    size_t count = 0;
+    for (size_t i = 0; i < directories_.size(); ++i) count += i == used_ ? 0 : directories_[i].segments;
+    return count;
   }
 
   void examine_elsewhere() {
@@ -259,7 +266,7 @@ class Doctor {
   void print_text() const {
     const bool has_colour = terminal().has_colour;
     std::string out = fmt::format("tidepool {}, user {}\n", tide_version(), user_of(::geteuid()));
-    out += fmt::format("directory: {} ({})\n", visible(used().path), visible(used().origin));
+    out += fmt::format("pools are looked for in {} ({})\n", visible(used().path), visible(used().origin));
     for (size_t i = 0; i < directories_.size(); ++i) {
       const Directory& each = directories_[i];
       if (i == used_) continue;

@@ -65,13 +65,11 @@ int run_export(const Arguments& arguments, const Common& common) {
   if (arguments.has("--masked")) options.flags |= TIDE_EXPORT_MASKED;
   if (arguments.has("--legacy-names")) options.flags |= TIDE_EXPORT_LEGACY_NAMES;
   if (arguments.has("--with-max")) options.flags |= TIDE_EXPORT_CONNECTION_MAX;
+  if (!pool.empty() || !common.instance.empty()) require_pools(which_of(common, pool));
   char* text = nullptr;
   size_t length = 0;
   tide_error error = TIDE_ERROR_INIT;
-  if (tide_export_with(arguments.text("FORMAT").c_str(), &options, &text, &length, &error) != TIDE_OK) {
-    if (error.status == TIDE_NOT_FOUND) require_pools(which_of(common, pool));
-    fail_with(error);
-  }
+  if (tide_export_with(arguments.text("FORMAT").c_str(), &options, &text, &length, &error) != TIDE_OK) fail_with(error);
   const std::unique_ptr<char, decltype(&tide_free)> owned(text, tide_free);
   // Monitoring wants an answer also where no pool runs; a person wants to know why it is empty.
   if (read("pools", which_of(common, pool)).rows.empty()) {

@@ -76,6 +76,20 @@ std::vector<Line> lines_of(std::span<const Parameter> parameters, bool are_optio
   return lines;
 }
 
+// "word  explanation" in each line.
+std::vector<Line> split_lines(const std::string& text) {
+  std::vector<Line> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string line = text.substr(begin, end - begin);
+    const size_t gap = std::min(line.find("  "), line.size());
+    const size_t right = std::min(line.find_first_not_of(' ', gap), line.size());
+    lines.push_back({line.substr(0, gap), line.substr(right)});
+    begin = end + 1;
+  }
+  return lines;
+}
+
 int run_help(const Arguments& arguments, const Common&) {
   if (!arguments.has("COMMAND")) {
     print(overview());
@@ -134,8 +148,8 @@ std::string overview() {
     if (!lines.empty()) out += fmt::format("\n{}:\n{}", group.meaning, aligned(lines));
   }
   out += "\nOptions of every command:\n" + aligned(lines_of(common_parameters(), true));
-  out += "\nExit codes:\n  " + wrapped(exit_codes(), 2, width_now()) + "\n";
-  out += "\nEnvironment:\n  " + wrapped(environment(), 2, width_now()) + "\n";
+  out += "\nExit codes:\n" + aligned(split_lines(exit_codes()));
+  out += "\nEnvironment:\n" + aligned(split_lines(environment()));
   out += "\nExamples:\n" + aligned({{"tidepool status", "pools and their connections"},
                                     {"tidepool help scale", "all about a command"},
                                     {"tidepool doctor", "why a pool is not shown"}});
@@ -154,7 +168,7 @@ std::string help_of(const Command& command) {
   for (const Example& example : command.examples) examples.push_back({example.line, example.meaning});
   if (!examples.empty()) out += "\nExamples:\n" + aligned(examples);
   const std::string codes = command.exit_codes.empty() ? exit_codes() : command.exit_codes;
-  out += "\nExit codes:\n  " + wrapped(codes, 2, width_now()) + "\n";
+  out += "\nExit codes:\n" + aligned(split_lines(codes));
   return out;
 }
 

@@ -213,7 +213,7 @@ int run_verb(const tide_verb& verb, const Arguments& arguments, const Common& co
     print_error("not sent\n");
     return kFailed;
   }
-  if (order.send(TIDE_BATCH_GIVE, wait_ms, common, error) != TIDE_OK) {
+  if (order.send(TIDE_BATCH_POST, wait_ms, common, error) != TIDE_OK) {
     if (common.is_json && error.status == TIDE_REFUSED) report(order, common, "refused", error.message);
     fail_with(error);
   }

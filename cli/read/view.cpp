@@ -239,7 +239,7 @@ int run_view(const View& view, const Arguments& arguments, const Common& common,
   if (common.is_json) print(json_of(reading, columns));
   if (has_pools(*reading.relation) && view.relation != "segments") {
     if (reading.rows.empty()) require_pools(which);
-    warn_of_unreadable({which.directory, which.pool, which.instance});
+    if (which.pool.empty() && which.instance.empty()) warn_of_unreadable(which);
   }
   if (!common.is_json) show_text(reading, columns, view.columns.empty() || arguments.has("--all"), terminal_of(common));
   return kDone;

@@ -13,4 +13,7 @@ std::string json_string(std::string_view text);
 // `text` itself if it is JSON, else the same as a string.
 std::string json_or_string(std::string_view text);
 
+// ["a","b"] as people read it: "a; b"; other JSON as it is.
+std::string json_shown(std::string_view text);
+
 }  // namespace tide::cli

@@ -12,12 +12,17 @@ namespace tide::cli {
 namespace {
 
 constexpr int kGap = 2;
+constexpr int kNarrow = 60;
 constexpr int kTextMin = 12;  // columns that a text keeps, before other columns are left out
+constexpr int kNameMin = 28;
 
 bool is_number(const tide_column& column) { return column.type == TIDE_INT || column.type == TIDE_DOUBLE; }
 
 // Identifiers have no magnitude: they stand on the left and are not shortened.
 bool is_cuttable(const tide_column& column) { return column.type == TIDE_TEXT || column.type == TIDE_JSON; }
+
+// Names and words, not what somebody wrote.
+bool is_name(const tide_column& column) { return column.type == TIDE_TEXT && column.is_masked == 0; }
 
 struct Layout {
   std::vector<int> places;  // of the columns in the relation
@@ -51,7 +56,8 @@ void squeeze(Layout& layout, const tide_relation& relation, int width) {
   for (int excess = layout.total() - width; excess > 0; --excess) {
     int* widest = nullptr;
     for (size_t i = 0; i < layout.widths.size(); ++i) {
-      const bool may_shrink = is_cuttable(relation.columns[layout.places[i]]) && layout.widths[i] > kTextMin;
+      const tide_column& column = relation.columns[layout.places[i]];
+      const bool may_shrink = is_cuttable(column) && layout.widths[i] > (is_name(column) ? kNameMin : kTextMin);
       if (may_shrink && (widest == nullptr || layout.widths[i] > *widest)) widest = &layout.widths[i];
     }
     if (widest == nullptr) return;
@@ -59,11 +65,21 @@ void squeeze(Layout& layout, const tide_relation& relation, int width) {
   }
 }
 
-size_t leave_out(Layout& layout, int width) {
+void remove(Layout& layout, size_t i) {
+  const auto at = static_cast<std::ptrdiff_t>(i);
+  layout.places.erase(layout.places.begin() + at);
+  layout.widths.erase(layout.widths.begin() + at);
+  for (auto& row : layout.cells) row.erase(row.begin() + at);
+}
+
+// From the right; on narrow terminals times first, because they leave no room for anything else.
+size_t leave_out(Layout& layout, const tide_relation& relation, int width) {
   size_t left_out = 0;
   while (layout.total() > width && layout.widths.size() > 1) {
-    layout.widths.pop_back();
-    layout.places.pop_back();
+    size_t i = layout.places.size() - 1;
+    while (width < kNarrow && i > 0 && relation.columns[layout.places[i]].type != TIDE_TIME) --i;
+    if (relation.columns[layout.places[i]].type != TIDE_TIME) i = layout.places.size() - 1;
+    remove(layout, i);
     ++left_out;
   }
   if (layout.total() > width) layout.widths[0] = std::max(1, width);
@@ -114,6 +130,7 @@ std::string shown(const Cell& cell, const tide_column& column) {
     case TIDE_BOOL: return cell.integer != 0 ? "yes" : "no";
     case TIDE_DOUBLE: return rounded(cell.real);
     case TIDE_TIME: return cell.text.size() > 20 ? cell.text.substr(0, 19) + "Z" : cell.text;  // without fractions
+    case TIDE_JSON: return visible(json_shown(cell.text));
     default: return visible(cell.text);
   }
 }
@@ -143,7 +160,7 @@ std::string table_of(const Reading& reading, const std::vector<int>& columns, co
   size_t missing = 0;
   if (terminal.width > 0) {
     squeeze(layout, *reading.relation, terminal.width);
-    missing = leave_out(layout, terminal.width);
+    missing = leave_out(layout, *reading.relation, terminal.width);
   }
   if (left_out != nullptr) *left_out = missing;
   std::string out;
@@ -166,17 +183,18 @@ std::string table_of(const Reading& reading, const std::vector<int>& columns, co
 std::string blocks_of(const Reading& reading, const std::vector<int>& columns, const Terminal& terminal) {
   int name_width = 0;
   for (const int place : columns) name_width = std::max(name_width, width_of(reading.relation->columns[place].name));
+  if (terminal.width > 0) name_width = std::min(name_width, terminal.width / 2);
   std::string out;
   for (size_t row = 0; row < reading.rows.size(); ++row) {
     if (row > 0) out += "\n";
     for (const int place : columns) {
       const tide_column& column = reading.relation->columns[place];
-      const std::string whole = shown(reading.rows[row][static_cast<size_t>(place)], column);
-      const std::string text = terminal.width > 0 ? cut(whole, std::max(8, terminal.width - name_width - kGap)) : whole;
-      std::string name = padded(column.name, name_width, false);
+      std::string text = shown(reading.rows[row][static_cast<size_t>(place)], column);
+      std::string name = padded(cut(column.name, name_width), name_width, false);
+      if (terminal.width > 0) text = cut(text, terminal.width - name_width - kGap);
       if (terminal.has_colour) name = bold(name);
-      out += name + std::string(kGap, ' ') +
-             (terminal.has_colour && has_tone(column.name) ? coloured(text, text) : text) + "\n";
+      if (terminal.has_colour && has_tone(column.name)) text = coloured(text, text);
+      out += name + std::string(kGap, ' ') + text + "\n";
     }
   }
   return out;

@@ -33,7 +33,7 @@ ROOM_EXCEPTIONS = {
 OUTSIDE = {
     "c_api/src": tuple(ROOMS),
     "sqlite_extension": (),
-    "cli": (),
+    "cli": ("read", "record", "text", "top"),  # its own folders
     "examples": (),
 }
 # Headers of databases, and the places that may include them.

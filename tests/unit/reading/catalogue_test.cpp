@@ -80,6 +80,8 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("targets"),
             "instance_id pool pool_group role target serving lag_ms lsn size in_use waiting reads_total errors_total "
             "last_checked_at left_out_since why");
+  EXPECT_EQ(columns_of("segments"),
+            "path pool instance_id status layout_version size_bytes owner mode message controllable");
   EXPECT_EQ(relations_catalogue().size(), 24u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
