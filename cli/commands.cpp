@@ -15,6 +15,8 @@ void add_doctor(Program&);
 void add_help(Program&);
 void add_completion(Program&);
 void add_manual(Program&);
+void add_top(Program&);
+void add_record(Program&);
 
 std::span<const Group> groups() {
   static constexpr Group kGroups[] = {
@@ -29,8 +31,8 @@ std::span<const Group> groups() {
 const Program& program() {
   static const Program all = [] {
     Program made;
-    for (auto* add : {add_views, add_show, add_watch, add_steering, add_export, add_check, add_doctor, add_help,
-                      add_completion, add_manual}) {
+    for (auto* add : {add_top, add_views, add_show, add_watch, add_steering, add_record, add_export, add_check,
+                      add_doctor, add_help, add_completion, add_manual}) {
       add(made);
     }
     return made;
