@@ -1,4 +1,5 @@
 -- Rows of pool_history in a table that keeps them.
+\set SHOW_CONTEXT never
 SELECT count(*) > 0 AS has_history FROM tidepool.pool_history WHERE pool = 'app';
 SELECT tidepool.archive('1 hour') > 0 AS has_copied;
 SELECT count(*) > 0 AS is_there, bool_and("at" > now() - interval '1 hour') AS is_new FROM tidepool_history;

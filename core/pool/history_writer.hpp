@@ -21,9 +21,11 @@
 namespace tide {
 
 // The counts of an interval, by their members of format::HistoryRecord.
-#define TIDE_HISTORY_COUNTS(X) \
-  X(acquires) X(timeouts) X(errors) X(queries) X(query_errors) X(faults) X(connects) X(connect_failures) \
-  X(query_cache_hits) X(query_cache_misses) X(result_bytes) X(waited)
+#define TIDE_HISTORY_COUNTS(X)                                                                       \
+  X(acquires)                                                                                        \
+  X(timeouts)                                                                                        \
+  X(errors) X(queries) X(query_errors) X(faults) X(connects) X(connect_failures) X(query_cache_hits) \
+      X(query_cache_misses) X(result_bytes) X(waited)
 // The same for durations, which are recorded in milliseconds as `name_ms`.
 #define TIDE_HISTORY_TIMES(X) X(use) X(query) X(wait)
 
@@ -80,10 +82,10 @@ class HistoryWriter {
 
     Ring<format::HistoryRecord> ring;
     const int64_t resolution_ns;
-    HistoryInterval sum;      // of the interval that has not ended
-    int64_t number = 0;       // of that interval, since 1970
-    int64_t last_ms = 0;      // time of the last record
-    int64_t times_back = 0;   // how often the wall clock was behind the last record
+    HistoryInterval sum;     // of the interval that has not ended
+    int64_t number = 0;      // of that interval, since 1970
+    int64_t last_ms = 0;     // time of the last record
+    int64_t times_back = 0;  // how often the wall clock was behind the last record
   };
   void write(Series& series, const HistoryInterval& interval, int64_t at_wall_ns, const HistoryEnd& end);
   void roll(Series& series, const HistoryInterval& second, const HistoryEnd& end);

@@ -447,7 +447,8 @@ Status Pool::work_on_session(LeaseId lease, uint64_t statements, const int64_t& 
 // `conn_id` is set if the database was asked. `statements`: how many are counted; 0 for the rest of one.
 // `bytes`: of the result, set by `work`; negative: unknown.
 template <typename Work, typename Log>
-Status Pool::work_within_call(LeaseId lease, uint64_t statements, const int64_t& bytes, Work& work, Log& log, uint64_t& conn_id) {
+Status Pool::work_within_call(LeaseId lease, uint64_t statements, const int64_t& bytes, Work& work, Log& log,
+                              uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
     return Status::error(Code::refused, "another thread is using this lease",

@@ -110,10 +110,10 @@ void Pool::take_over(HistoryLeftovers& leftovers) {
 
 void Pool::start_saving() {
   if (history_file_ == nullptr) return;
-  history_saver_ = std::make_unique<HistorySaver>(
-      history_file_, segment_->fd(), clock(), [keeper = keeper_.get()](Severity severity, std::string text) {
-        keeper->note_later(EventKind::history, severity, std::move(text));
-      });
+  history_saver_ = std::make_unique<HistorySaver>(history_file_, segment_->fd(), clock(),
+                                                  [keeper = keeper_.get()](Severity severity, std::string text) {
+                                                    keeper->note_later(EventKind::history, severity, std::move(text));
+                                                  });
 }
 
 bool Pool::finish_saving(Span limit) { return history_saver_ == nullptr || history_saver_->finish(limit); }

@@ -215,7 +215,7 @@ class Pool {
   TrippedCalls tripped_calls_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;
-  std::shared_ptr<HistoryFile> history_file_;      // nullptr: there is none
+  std::shared_ptr<HistoryFile> history_file_;    // nullptr: there is none
   std::unique_ptr<HistorySaver> history_saver_;  // ended before the keeper
 };
 

@@ -24,8 +24,7 @@ constexpr Column kHistoryColumns[] = {
     {"use_ms", real, "ms", "Total time the leases that ended in the interval were held."},
     {"predicted_in_use", real, "connections", "Leased connections, as forecast; null without a forecast."},
     {"health", integer, "", "Health from 0 (worst) to 100 (best); null before the first check."},
-    {"measured_by", text, "", "The instance that measured it: a pool takes over the history of earlier ones.",
-     open},
+    {"measured_by", text, "", "The instance that measured it: a pool takes over the history of earlier ones.", open},
     {"queries", integer, "queries", "Queries that ended in the interval."},
     {"query_errors", integer, "queries", "Queries that failed in the interval."},
     {"faults", integer, "queries", "Failed queries that count for health and alerts."},
@@ -40,8 +39,9 @@ constexpr Column kHistoryColumns[] = {
     {"waited", integer, "leases", "Leases whose callers had to wait."},
     {"replica_lag_ms", real, "ms", "Highest lag of the replica; null if unknown, or not a replica."},
     {"covers_ms", real, "ms",
-     "The time in which this was measured, to which rates are relative: longer than resolution_ms if the process was held "
-     "up, shorter at the begin and the end of an instance."},
+     "The time that was measured: longer than resolution_ms if the process was held up, shorter at the begin and the "
+     "end "
+     "of an instance. Rates are relative to it."},
 };
 
 void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {

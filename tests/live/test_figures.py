@@ -218,6 +218,52 @@ def counters(s, shows):
           at=between(time.time() - 5, time.time() + 2), resolution_ms=1000)
 
 
+# What a second of the history counts, against the counters, and the history of the instance before.
+@tells(pool_stats="result_bytes_total",
+       pool_history="measured_by queries query_errors faults query_ms query_p99_ms connects connect_failures query_cache_hits "
+                    "query_cache_misses result_bytes wait_ms waited replica_lag_ms covers_ms")
+def complete_history(s, shows):
+    pool = s.pool(f"min_size=1 max_size=1 {CALM} query_cache=on")
+    s.reaches("size, idle", (1, 1))
+    instance = s.value("SELECT instance_id FROM ~pools WHERE pool = :pool")
+    lease = pool.acquire()
+    got = []
+    waiter = threading.Thread(target=lambda: got.append(pool.acquire(timeout_ms=20000)))
+    waiter.start()
+    s.reaches("waiting", 1)
+    until(lambda: s.state("oldest_wait_ms") > 50, "it waits")
+    lease.query(s.database.slow)
+    client.refuses(lease.query, s.database.faulty, status="database")
+    lease.release()
+    waiter.join(20)
+    got[0].query("SELECT 'abcde'")
+    got[0].release()
+    for _ in range(3):
+        ask_cached(pool, "SELECT 'a'", cache_ttl_ms=60_000, cache_key=b"a")
+    counted = ("queries_total, query_errors_total, query_faults_total, connects_total, connect_failures_total, "
+               "query_cache_hits_total, query_cache_misses_total, result_bytes_total, acquires_waited_total")
+    sums = ("sum(queries), sum(query_errors), sum(faults), sum(connects), sum(connect_failures), sum(query_cache_hits), "
+            "sum(query_cache_misses), sum(result_bytes), sum(waited)")
+    seconds = "FROM ~pool_history WHERE pool = :pool AND resolution_ms = 1000"
+    until(lambda: s.value(f"SELECT sum(queries) {seconds}") == 4, "the last second is over")
+    totals = tuple(map(int, s.rows(f"SELECT {counted} FROM ~pool_stats WHERE pool = :pool")[0]))
+    is_(tuple(map(int, s.rows(f"SELECT {sums} {seconds}")[0])), totals, "sums of the seconds")
+    is_((*totals[:7], totals[8]), (4, 1, 1, 1, 0, 2, 1, 1), "queries, errors, faults, connects, failures, hits, misses, waited")
+    shows("pool_stats", "bytes of results", result_bytes_total=between(5, 100))
+    for total, column in (("query_ms_total", "query_ms"), ("wait_ms_total", "wait_ms")):
+        whole = s.value(f"SELECT {total} FROM ~pool_stats WHERE pool = :pool")
+        within(s.value(f"SELECT sum({column}) {seconds}"), whole - 0.1, whole + 0.1, f"{column} of all seconds")
+    longest_ms = s.value(f"SELECT max(query_ms) {seconds}")
+    shows("pool_history", "with the errors", second_like(s, "query_errors = 1"), measured_by=instance,
+          queries=between(1, 4), query_errors=1, faults=1, query_ms=between(0.001, longest_ms),
+          query_p99_ms=between(0.0001, longest_ms * 1.6), connect_failures=0, replica_lag_ms=None, covers_ms=between(900, 60_000))
+    shows("pool_history", "with the wait", second_like(s, "waited = 1"), waited=1, wait_ms=between(30, 60_000))
+    shows("pool_history", "with the result", second_like(s, "result_bytes >= 5"), result_bytes=between(5, 100))
+    shows("pool_history", "with the hits", second_like(s, "query_cache_hits > 0"), query_cache_hits=between(1, 2))
+    shows("pool_history", "with the miss", second_like(s, "query_cache_misses > 0"), query_cache_misses=1)
+    shows("pool_history", "with the connect", second_like(s, "connects = 1"), connects=1)
+
+
 # A critical request, which is the first of the queue, leaves it when its token is tripped.
 @tells(pool_stats="acquire_cancelled_total")
 def cancelled_requests(s, shows):
@@ -272,17 +318,18 @@ class QueryOptions(ctypes.Structure):
                 ("cache_tags", ctypes.c_char_p), ("cancel", ctypes.c_void_p)]
 
 
-@tells(pool_stats=CACHE)
-def query_cache(s, shows):
-    pool = s.pool(f"min_size=2 max_size=2 {CALM} query_cache=on query_cache_entries=2")
+def ask_cached(pool, sql, **terms):
     call = client.library.tide_pool_query_with
     call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(QueryOptions),
                      ctypes.c_void_p, client.ERROR]
+    with_terms = QueryOptions(size=ctypes.sizeof(QueryOptions), timeout_ms=-1, retry_attempts=-1, cache=1, **terms)
+    client.call(call, pool.handle, sql.encode(), 0, None, ctypes.byref(with_terms), None)
 
-    def ask(sql, **terms):
-        with_terms = QueryOptions(size=ctypes.sizeof(QueryOptions), timeout_ms=-1, retry_attempts=-1, cache=1, **terms)
-        client.call(call, pool.handle, sql.encode(), 0, None, ctypes.byref(with_terms), None)
 
+@tells(pool_stats=CACHE)
+def query_cache(s, shows):
+    pool = s.pool(f"min_size=2 max_size=2 {CALM} query_cache=on query_cache_entries=2")
+    ask = functools.partial(ask_cached, pool)
     shows("pool_stats", "none yet", **dict.fromkeys(CACHE.split(), 0))
     for _ in range(3):
         ask("SELECT 'a'", cache_ttl_ms=60_000, cache_key=b"a")
@@ -677,8 +724,8 @@ def notifications(s, shows):
 
 
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
-         prepared_statements, query_cache, transactions, recorded_history, closed_connections, lifetimes, faults, sizing,
-         checkpoints, query_log, leases_by_tag, what_to_change, sessions_of_the_server, notifications)
+         prepared_statements, query_cache, transactions, recorded_history, complete_history, closed_connections, lifetimes,
+         faults, sizing, checkpoints, query_log, leases_by_tag, what_to_change, sessions_of_the_server, notifications)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

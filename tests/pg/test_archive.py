@@ -38,7 +38,7 @@ class Archive(unittest.TestCase):
         self.assertLessEqual(again, 30, "only what was measured in between")
         self.assertEqual(self.number("SELECT count(*) FROM tidepool_history"), first + again)
         same = self.number("SELECT count(*) FROM (SELECT * FROM tidepool_history INTERSECT SELECT * FROM "
-                           "tidepool.pool_history) AS both")
+                           "tidepool.pool_history) AS same")
         self.assertEqual(same, first + again)
 
     def test_sessions_at_the_same_time(self):

@@ -9,8 +9,8 @@
 namespace tide {
 namespace {
 
-constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int64_t kMinuteNs = 60 * kSecondNs;
+constexpr int64_t kOneSecondNs = 1'000'000'000;
+constexpr int64_t kOneMinuteNs = 60 * kOneSecondNs;
 
 class PoolHistory : public test::TimedPool {
  protected:
@@ -140,11 +140,11 @@ TEST_F(PoolHistory, MinutesAndHoursEndWithTheClock) {
   for (int i = 0; i < 2 * 3600; ++i) pass(Span::seconds(1));
   const auto minutes = rows(60'000), hours = rows(3'600'000);
   ASSERT_GE(minutes.size(), 119U);
-  for (const format::HistoryRecord& row : minutes) EXPECT_EQ(row.at_wall_ns % kMinuteNs, 0);
+  for (const format::HistoryRecord& row : minutes) EXPECT_EQ(row.at_wall_ns % kOneMinuteNs, 0);
   for (size_t i = 1; i < minutes.size(); ++i) EXPECT_EQ(minutes[i].covers_ms, 60'000U);
   EXPECT_LT(minutes.front().covers_ms, 60'000U) << "the pool was opened within it";
   ASSERT_EQ(hours.size(), 2U);
-  for (const format::HistoryRecord& row : hours) EXPECT_EQ(row.at_wall_ns % (60 * kMinuteNs), 0);
+  for (const format::HistoryRecord& row : hours) EXPECT_EQ(row.at_wall_ns % (60 * kOneMinuteNs), 0);
   EXPECT_EQ(hours.back().covers_ms, 3'600'000U);
 }
 
@@ -207,7 +207,7 @@ TEST_F(PoolHistory, PercentilesAreWithinABucketOfTheExactOnes) {
     log.push_back(static_cast<double>(us) / 1e3);
     return Status::ok();
   });
-  while (clock_.wall_ns() % kMinuteNs > kSecondNs) pass(Span::millis(500));
+  while (clock_.wall_ns() % kOneMinuteNs > kOneSecondNs) pass(Span::millis(500));
   pass(Span::seconds(1));
   const size_t before = rows(60'000).size();
   log.clear();

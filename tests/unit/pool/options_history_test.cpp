@@ -165,8 +165,8 @@ TEST_F(Saver, WritesNowAndThenAndReportsFailuresOnce) {
   std::vector<std::string> notes;
   const std::string folder = folder_.path() + "/later";
   HistorySaver saver(
-      std::make_shared<HistoryFile>(folder + "/file", HistoryOwner{pool_->instance_id(), "test"}), pool_->segment().fd(),
-      clock_,
+      std::make_shared<HistoryFile>(folder + "/file", HistoryOwner{pool_->instance_id(), "test"}),
+      pool_->segment().fd(), clock_,
       [&](Severity, const std::string& text) {
         const std::lock_guard lock(mutex);
         notes.push_back(text);

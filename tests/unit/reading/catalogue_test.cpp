@@ -39,11 +39,12 @@ TEST(Catalogue, ColumnsAreStable) {
       "result_bytes_total retries_helped_total notifications_sent_total notification_failures_total "
       "notifications_dropped_total server_sessions server_sessions_max");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
-  EXPECT_EQ(columns_of("pool_history"),
-            "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
-            "errors wait_p99_ms use_ms predicted_in_use health measured_by queries query_errors faults query_ms query_p99_ms "
-            "connects connect_failures query_cache_hits query_cache_misses result_bytes wait_ms waited replica_lag_ms "
-            "covers_ms");
+  EXPECT_EQ(
+      columns_of("pool_history"),
+      "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
+      "errors wait_p99_ms use_ms predicted_in_use health measured_by queries query_errors faults query_ms query_p99_ms "
+      "connects connect_failures query_cache_hits query_cache_misses result_bytes wait_ms waited replica_lag_ms "
+      "covers_ms");
   EXPECT_EQ(columns_of("connections"),
             "instance_id pool conn_id state server_pid tag created_at state_since expires_at uses_total queries_total "
             "in_transaction last_error suspect_leak statements");

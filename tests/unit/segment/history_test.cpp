@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int64_t kNowNs = 1'800'000'000'000'000'000;
-constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kOneSecondNs = 1'000'000'000;
 
 format::HistoryRecord record_at(int64_t at_wall_ns, uint8_t instance = 1) {
   format::HistoryRecord record{};
@@ -34,7 +34,7 @@ format::HistoryRecord record_at(int64_t at_wall_ns, uint8_t instance = 1) {
 // Seconds until now.
 History history_of_seconds(int n, uint8_t instance = 1, int64_t until_ns = kNowNs) {
   History history;
-  for (int i = 0; i < n; ++i) history.series(0).push_back(record_at(until_ns - (n - 1 - i) * kSecondNs, instance));
+  for (int i = 0; i < n; ++i) history.series(0).push_back(record_at(until_ns - (n - 1 - i) * kOneSecondNs, instance));
   return history;
 }
 
@@ -74,8 +74,8 @@ class HistoryTest : public testing::Test {
 
 TEST_F(HistoryTest, BytesAreReadBack) {
   History history = history_of_seconds(3);
-  history.series(1).push_back(record_at(kNowNs - kSecondNs));
-  history.series(2).push_back(record_at(kNowNs - 2 * kSecondNs));
+  history.series(1).push_back(record_at(kNowNs - kOneSecondNs));
+  history.series(2).push_back(record_at(kNowNs - 2 * kOneSecondNs));
   const auto found = history_of(bytes_of(history, {instance(1), "app"}, kNowNs), "app", kNowNs);
   ASSERT_TRUE(found.is_ok()) << found.status().message();
   EXPECT_EQ(found->series(0).size(), 3U);
@@ -115,7 +115,7 @@ TEST_F(HistoryTest, ImpossibleRecordsAreLeftOut) {
   std::vector<format::HistoryRecord>& rows = history.series(0);
   rows.push_back(record_at(0));
   rows.push_back(record_at(-5));
-  rows.push_back(record_at(kNowNs + 86'401 * kSecondNs));
+  rows.push_back(record_at(kNowNs + 86'401 * kOneSecondNs));
   rows.push_back(record_at(kNowNs - 1));
   rows.back().in_use_avg = -1;
   rows.push_back(record_at(kNowNs - 2));
@@ -130,15 +130,14 @@ TEST_F(HistoryTest, ImpossibleRecordsAreLeftOut) {
 }
 
 TEST_F(HistoryTest, SeveralAreMergedByTimeAndTheNewestAreKept) {
-  leave(1, history_of_seconds(3000, 1, kNowNs - kSecondNs / 2));
+  leave(1, history_of_seconds(3000, 1, kNowNs - kOneSecondNs / 2));
   leave(2, history_of_seconds(3000, 2, kNowNs));
   HistoryLeftovers left = take();
   const History::Records& rows = left.history().series(0);
   EXPECT_EQ(left.taken(), 2U);
   ASSERT_EQ(rows.size(), 3600U);
-  EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-    return a.at_wall_ns < b.at_wall_ns;
-  }));
+  EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end(),
+                             [](const auto& a, const auto& b) { return a.at_wall_ns < b.at_wall_ns; }));
   EXPECT_EQ(rows.back().at_wall_ns, kNowNs);
   EXPECT_EQ(std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.instance_id[0] == 1; }), 1800);
 }
@@ -191,8 +190,8 @@ TEST_F(HistoryTest, HostileFilesAreNamedAndLeftAlone) {
   write_text(name(7), text_of(name(1)).substr(0, 300));
   HistoryLeftovers left = take();
   EXPECT_EQ(left.history().size(), 2U);
-  const char* reasons[] = {"too short", "symbolic link", "not a regular file", "directory", "1073741824 bytes",
-                           "size is wrong"};
+  const char* reasons[] = {"too short", "symbolic link",    "not a regular file",
+                           "directory", "1073741824 bytes", "size is wrong"};
   ASSERT_EQ(left.refusals().size(), std::size(reasons));
   for (size_t i = 0; i < std::size(reasons); ++i) {
     EXPECT_NE(left.refusals()[i].find("not taken over: "), std::string::npos);
@@ -225,7 +224,8 @@ TEST_F(HistoryFileTest, IsReplacedAsAWhole) {
     HistoryFile file = make();
     ASSERT_TRUE(file.open(kNowNs).is_ok());
     ASSERT_TRUE(file.save(history_of_seconds(5), kNowNs).is_ok());
-    struct stat before {}, after {};
+    struct stat before {
+    }, after{};
     ASSERT_EQ(::stat(path().c_str(), &before), 0);
     ASSERT_TRUE(file.save(history_of_seconds(6), kNowNs).is_ok());
     ASSERT_EQ(::stat(path().c_str(), &after), 0);
@@ -248,7 +248,7 @@ TEST_F(HistoryFileTest, SecondPoolIsRefusedUntilTheFirstIsClosed) {
     EXPECT_FALSE(second.save(history_of_seconds(1, 2), kNowNs).is_ok());
   }
   // What the first one has saved is not lost.
-  ASSERT_TRUE(second.save(history_of_seconds(3, 2, kNowNs + 9 * kSecondNs), kNowNs + 9 * kSecondNs).is_ok());
+  ASSERT_TRUE(second.save(history_of_seconds(3, 2, kNowNs + 9 * kOneSecondNs), kNowNs + 9 * kOneSecondNs).is_ok());
   const auto found = history_of(text_of(path()), "app", kNowNs);
   ASSERT_TRUE(found.is_ok());
   EXPECT_EQ(found->size(), 8U);
