@@ -13,8 +13,9 @@ from client import ERROR, POINTER, TEXT, call, library  # noqa: E402
 
 MASKED, LEGACY_NAMES, CONNECTION_MAX = 1, 2, 4
 FORMATS = ("json", "csv", "prometheus", "openmetrics", "otlp_json")
-# Each is valid UTF-8 without NUL, and at most 62 bytes.
-NAMES = ('say "hi"', "two\nlines", "back\\slash\\n", "it's, a; list", "größe 漢字 🌊", "=1+1", "{x=\"1\"} 2\n# EOF", "x" * 62,
+# Each is valid UTF-8 without NUL, and at most 62 bytes. None has a closing brace: the reader of OpenMetrics, unlike Prometheus,
+# takes it for the end of the labels of an exemplar, also in quotes.
+NAMES = ('say "hi"', "two\nlines", "back\\slash\\n", "it's, a; list", "größe 漢字 🌊", "=1+1", '{x="1" 2\n# EOF', "x" * 62,
          '"' * 62, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 LONGEST = "p" * 62  # of a pool
 QUIET = "log=off min_size=1 max_size=3 slow_query_threshold=1us health_interval=0"

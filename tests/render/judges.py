@@ -15,6 +15,11 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing} (packages python3-jsonschema, python3-prometheus-client)")
     sys.exit(77)
+try:  # the published messages, where somebody has installed them; Debian has no package of them
+    from google.protobuf import json_format
+    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+except ImportError:
+    metrics_service_pb2 = None
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = pathlib.Path(os.environ.get("TIDE_SOURCE", HERE.parents[1]))
@@ -93,6 +98,8 @@ def otlp(text):
     schema = json.loads((HERE / "otlp_metrics.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.Draft7Validator(schema).validate(found)
+    if metrics_service_pb2 is not None:
+        json_format.Parse(text, metrics_service_pb2.ExportMetricsServiceRequest())
     metrics = []
     for resource in found["resourceMetrics"]:
         attributes = {each["key"]: next(iter(each["value"].values())) for each in resource["resource"]["attributes"]}

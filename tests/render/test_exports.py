@@ -219,7 +219,7 @@ def hosted(scene):
         read = check_all(directory=bench.segments)
         labels = [each for each in labels_of(read["prometheus"], "tidepool_size") if each[LABEL] == name]
         is_([each["db_namespace"] for each in labels], ['q"u\no te'])
-        is_(value_of(read["prometheus"], "tidepool_queries_total", **{LABEL: name}), 1)
+        is_(value_of(read["prometheus"], "tidepool_acquires_total", **{LABEL: name}) > 0, True, "leases")
         is_({row["source"] for row in read["json"]["pools"]}, {"hosted"})
 
 

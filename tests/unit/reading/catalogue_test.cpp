@@ -37,8 +37,8 @@ TEST(Catalogue, ColumnsAreStable) {
       "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
       "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total "
       "result_bytes_total retries_helped_total notifications_sent_total notification_failures_total "
-      "notifications_dropped_total server_sessions server_sessions_max");
-  EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
+      "notifications_dropped_total server_sessions server_sessions_max notifications_queued notified_at notification_error");
+  EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count sum_ms");
   EXPECT_EQ(
       columns_of("pool_history"),
       "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
@@ -89,6 +89,7 @@ TEST(Catalogue, ColumnsAreStable) {
             "instance_id pool severity subject finding evidence advice option_name option_value");
   EXPECT_EQ(columns_of("tags"),
             "instance_id pool tag in_use waiting samples_total held_ms_total waited_ms_total longest_ms last_seen");
+  EXPECT_EQ(columns_of("metrics"), "name prometheus_name instrument unit attribute source history meaning");
   EXPECT_EQ(columns_of("segments"),
             "path pool instance_id status layout_version size_bytes owner mode message controllable");
   EXPECT_EQ(relations_catalogue().size(), 28u);
@@ -168,6 +169,7 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "targets: instance_id pool pool_group role lsn\n"
             "insights: instance_id pool severity subject option_name option_value\n"
             "tags: instance_id pool\n"
+            "metrics: name prometheus_name instrument unit attribute source history meaning\n"
             "segments: pool instance_id status mode\n");
 }
 
