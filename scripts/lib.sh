@@ -5,7 +5,7 @@ readonly python=/usr/bin/python3
 readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 libpq-dev nlohmann-json3-dev
   libcli11-dev libfmt-dev libncurses-dev libcurl4-openssl-dev libssl-dev)
 readonly packages_postgres=(postgresql-NN postgresql-server-dev-NN libssl-dev openssl)  # NN: see server_version
-readonly packages_test=(tmux python3-jsonschema libgtest-dev libcpp-httplib-dev clang clang-format clang-tidy spin valgrind pgbouncer)
+readonly packages_test=(tmux python3-jsonschema python3-prometheus-client libgtest-dev libcpp-httplib-dev clang clang-format clang-tidy spin valgrind pgbouncer)
 
 # Python programs do not write caches into the source tree.
 export PYTHONDONTWRITEBYTECODE=1
@@ -94,6 +94,33 @@ install_missing() {
   shown "installing ${#missing[@]} packages" "$logs/install" as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}" || fail "could not install: ${missing[*]}"
   rm -rf "$logs"
+}
+
+# fetch_promtool FOLDER: promtool of Debian's package prometheus into FOLDER, if it is not there. The package is not installed,
+# because it would start a server. Needs no rights.
+fetch_promtool() {
+  local folder temporary private status=0
+  folder=$(realpath -m "$1")
+  [ ! -x "$folder/promtool" ] || return 0
+  command -v apt-get >/dev/null || { echo "no apt-get to fetch the package prometheus" >&2; return 1; }
+  mkdir -p "$folder"
+  temporary=$(mktemp -d -p "$folder")
+  # Images of containers often have no lists of packages; private ones need no root.
+  if ! (cd "$temporary" && apt-get download prometheus) >"$temporary/log" 2>&1; then
+    private=(-o "Dir::State::lists=$temporary/lists" -o "Dir::Cache=$temporary/cache")
+    mkdir -p "$temporary/lists/partial" "$temporary/cache/archives/partial"
+    { apt-get "${private[@]}" update && (cd "$temporary" && apt-get "${private[@]}" download prometheus); } \
+      >>"$temporary/log" 2>&1 || status=$?
+  fi
+  [ "$status" -ne 0 ] || dpkg-deb --fsys-tarfile "$temporary"/prometheus_*.deb |
+    tar -x -C "$temporary" ./usr/bin/promtool 2>>"$temporary/log" || status=$?
+  if [ "$status" -eq 0 ]; then
+    mv "$temporary/usr/bin/promtool" "$folder/promtool"
+  else
+    echo "cannot fetch the package prometheus: $(grep -E '^[EW]:' "$temporary/log" | tail -n 1)" >&2
+  fi
+  rm -rf "$temporary"
+  return "$status"
 }
 
 # configure FOLDER OPTION...: set up a build directory, or change its options if they differ.

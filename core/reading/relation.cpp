@@ -14,7 +14,7 @@ constexpr SourceOf kSources[] = {
     health_checks_source, forecasts_source,      alert_rules_source,     settings_source,       commands_source,
     help_source,          presets_source,        health_source,          command_help_source,   wal_source,
     slow_queries_source,  failed_queries_source, queries_source,         targets_source,        insights_source,
-    tags_source,
+    tags_source,          metrics_source,
 };
 constexpr size_t kRelations = std::size(kSources);
 constexpr Column kIdentity[] = {

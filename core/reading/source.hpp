@@ -47,6 +47,7 @@ const Source& queries_source();
 const Source& targets_source();
 const Source& insights_source();
 const Source& tags_source();
+const Source& metrics_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "reading/cell.hpp"
+#include "reading/metrics.hpp"
 #include "reading/source.hpp"
 
 namespace tide {
@@ -225,6 +226,7 @@ constexpr Column kHistogramColumns[] = {
     {"metric", text, "", "The duration: wait, use, connect or query.", open},
     {"le_ms", real, "ms", "Upper bound of the bucket; null is infinity."},
     {"count", integer, "", "Number of durations up to le_ms (cumulative)."},
+    {"sum_ms", real, "ms", "Sum of all durations of the histogram; the same in all its rows."},
 };
 
 void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -237,12 +239,13 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 void add_histogram(std::string_view metric, const HistogramCounts& counts, const HistogramCells& base,
-                   uint64_t more_in_first, std::vector<Row>& out) {
+                   uint64_t more_in_first, const Value& sum_ms, std::vector<Row>& out) {
   uint64_t cumulative = more_in_first;
   for (size_t i = 0; i < counts.size(); ++i) {
     cumulative += cell::minus(counts[i], base.count[i]);
     const int64_t bound_ns = histogram_bound_ns(i);
-    out.push_back({cell::text(metric), bound_ns == 0 ? cell::none() : cell::ms(bound_ns), cell::count(cumulative)});
+    out.push_back(
+        {cell::text(metric), bound_ns == 0 ? cell::none() : cell::ms(bound_ns), cell::count(cumulative), sum_ms});
   }
 }
 
@@ -252,17 +255,24 @@ void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
   // Callers that did not wait are not in the slots' histograms, to keep the fast path short; they are counted with wait
   // 0.
   const uint64_t served_at_once = cell::minus(stats.of(acquires_total), stats.of(waited_total));
-  add_histogram("wait", stats.wait, stats.base->wait, served_at_once, out);
-  add_histogram("use", stats.use, stats.base->use, 0, out);
+  add_histogram("wait", stats.wait, stats.base->wait, served_at_once, stats.value(wait_ns_total), out);
+  add_histogram("use", stats.use, stats.base->use, 0, stats.value(use_ns_total), out);
   if (stats.keeper) {
     HistogramCounts connect{};
     stats.keeper->connect.add_to(connect);
-    add_histogram("connect", connect, stats.base->connect, 0, out);
+    add_histogram("connect", connect, stats.base->connect, 0, stats.value(connect_ns_total), out);
   }
-  add_histogram("query", stats.query, stats.base->query, 0, out);
+  add_histogram("query", stats.query, stats.base->query, 0, stats.value(query_ns_total), out);
 }
 
 }  // namespace
+
+std::string_view opentelemetry_name_of(std::string_view pool_stats_column) {
+  for (const StatsColumn& each : stats_columns()) {
+    if (each.value == nullptr && each.column.name == pool_stats_column) return about(each.counter).opentelemetry;
+  }
+  return {};
+}
 
 const Source& pool_stats_source() {
   static const std::vector<Column> columns = [] {

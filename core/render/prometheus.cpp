@@ -1,9 +1,11 @@
+#include "render/exposition.hpp"
 #include "render/formats.hpp"
 
 namespace tide {
 
-Status render_prometheus(const RenderRequest&, std::string&) {
-  return Status::error(Code::unsupported, "format prometheus");
+Status render_prometheus(const RenderRequest& request, std::string& out) {
+  expose(Dialect::prometheus, request, out);
+  return Status::ok();
 }
 
 }  // namespace tide

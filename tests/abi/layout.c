@@ -263,6 +263,20 @@ static const struct fact facts[] = {
     NUMBER(TIDE_LISTEN_NOTIFICATION),
     NUMBER(TIDE_LISTEN_LOST),
     NUMBER(TIDE_LISTEN_GAP),
+    SIZE(tide_format),
+    PLACE(tide_format, name),
+    PLACE(tide_format, content_type),
+    PLACE(tide_format, meaning),
+    SIZE(tide_export_options),
+    PLACE(tide_export_options, size),
+    PLACE(tide_export_options, flags),
+    PLACE(tide_export_options, directory),
+    PLACE(tide_export_options, pool),
+    PLACE(tide_export_options, instance_id),
+    PLACE(tide_export_options, since_ms),
+    NUMBER(TIDE_EXPORT_MASKED),
+    NUMBER(TIDE_EXPORT_LEGACY_NAMES),
+    NUMBER(TIDE_EXPORT_CONNECTION_MAX),
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 

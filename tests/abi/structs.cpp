@@ -293,4 +293,28 @@ TEST_F(StructsTest, FilterAndControlOptionsShorterAndLonger) {
   EXPECT_EQ(tide_control_check("structs", "pause", nullptr, &longer_with.known, nullptr), TIDE_BAD_ARGUMENT);
 }
 
+TEST_F(StructsTest, ExportOptionsShorterAndLonger) {
+  open();
+  tide_export_options with = TIDE_EXPORT_OPTIONS_INIT;
+  with.since_ms = 1;  // beyond the end of the shorter struct: no history
+  with.size = offsetof(tide_export_options, since_ms);
+  char* text = nullptr;
+  ASSERT_EQ(tide_export_with("csv", &with, &text, nullptr, nullptr), TIDE_OK);
+  EXPECT_EQ(std::string(text).substr(0, 15), "at,instance_id,");
+  tide_free(text);
+  Longer<tide_export_options> longer(TIDE_EXPORT_OPTIONS_INIT);
+  ASSERT_EQ(tide_export_with("csv", &longer.known, &text, nullptr, nullptr), TIDE_OK);
+  tide_free(text);
+  longer.tail[3] = 1;
+  EXPECT_EQ(tide_export_with("csv", &longer.known, &text, nullptr, nullptr), TIDE_BAD_ARGUMENT);
+}
+
+TEST_F(StructsTest, FormatsEndWithNull) {
+  int count = 0;
+  while (tide_format_at(count) != nullptr) ++count;
+  EXPECT_GE(count, 5);
+  EXPECT_STREQ(tide_format_at(0)->name, "json");
+  EXPECT_EQ(tide_format_at(-1), nullptr);
+}
+
 }  // namespace

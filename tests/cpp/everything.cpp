@@ -44,6 +44,10 @@ Task coroutine(tidepool::pool& pool, tidepool::executor executor, std::stop_toke
   static_cast<void>(done.part(1).affected());
 }
 
+std::string exports() {
+  return tidepool::export_as("json") + tidepool::export_as("csv", {.pool = "x", .history = 1h, .masked = true});
+}
+
 // The calls that pools, leases and transactions have in common.
 template <typename Calls>
 int64_t common(Calls& on) {

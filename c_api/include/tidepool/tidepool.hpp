@@ -16,6 +16,7 @@
 #include <tidepool/cancel.hpp>
 #include <tidepool/codecs.hpp>
 #include <tidepool/error.hpp>
+#include <tidepool/export.hpp>
 #include <tidepool/listen.hpp>
 #include <tidepool/options.hpp>
 #include <tidepool/parameters.hpp>

@@ -36,7 +36,7 @@ TEST(Catalogue, ColumnsAreStable) {
       "query_cache_entries "
       "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
       "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total");
-  EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
+  EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count sum_ms");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
             "errors wait_p99_ms use_ms predicted_in_use health");
@@ -80,7 +80,8 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("targets"),
             "instance_id pool pool_group role target serving lag_ms lsn size in_use waiting reads_total errors_total "
             "last_checked_at left_out_since why");
-  EXPECT_EQ(relations_catalogue().size(), 24u);
+  EXPECT_EQ(columns_of("metrics"), "name prometheus_name instrument unit attribute source history meaning");
+  EXPECT_EQ(relations_catalogue().size(), 27u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -151,7 +152,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: instance_id pool fingerprint sqlstate\n"
             "failed_queries: instance_id pool fingerprint sqlstate\n"
             "queries: instance_id pool fingerprint\n"
-            "targets: instance_id pool pool_group role lsn\n");
+            "targets: instance_id pool pool_group role lsn\n"
+            "metrics: name prometheus_name instrument unit attribute source history meaning\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

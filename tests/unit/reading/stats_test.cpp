@@ -242,6 +242,18 @@ TEST_F(Stats, HistogramsSubtractBaseline) {
   EXPECT_EQ(rows.at(kHistogramBuckets - 1, "count"), integer(10));
 }
 
+// The sum belongs to the durations of the histogram: the waits of requests that failed are only in wait_ms_total.
+TEST_F(Stats, HistogramsHaveTheirSum) {
+  const test::Table rows = read("pool_histograms");
+  const auto sum_of = [&](size_t metric) { return std::get<double>(rows.at(metric * kHistogramBuckets, "sum_ms")); };
+  const test::Table stats = read();
+  const auto total_of = [&](const char* column) { return std::get<double>(stats.at(0, column)); };
+  EXPECT_LT(sum_of(0), total_of("wait_ms_total"));
+  EXPECT_EQ(sum_of(1), total_of("use_ms_total"));
+  EXPECT_EQ(sum_of(2), total_of("connect_ms_total"));
+  EXPECT_EQ(sum_of(3), total_of("query_ms_total"));
+}
+
 TEST_F(Stats, HistoryIsSortedByResolutionAndTime) {
   const auto write = [&](const format::RegionOf<format::HistoryRecord>& region, std::vector<int64_t> times) {
     Ring<format::HistoryRecord> ring = segment->ring(region);
