@@ -38,7 +38,7 @@ constexpr PoolMember kDashboardMembers[] = {
 };
 
 // Arrays of the same length: element i of each is of the interval that ended at at_ms[i].
-ReportJson series_of(const RenderRequest& request, const PoolReading& pool) {
+ReportJson series_of(const RenderRequest& request, const ReportedPool& pool) {
   const PoolHistory history = read_history(request, pool);
   ReportJson out;
   out["resolution_ms"] = history.resolution_ms;
@@ -57,7 +57,7 @@ ReportJson series_of(const RenderRequest& request, const PoolReading& pool) {
   return out;
 }
 
-ReportJson dashboard_of(const RenderRequest& request, const PoolReading& pool) {
+ReportJson dashboard_of(const RenderRequest& request, const ReportedPool& pool) {
   ReportJson out;
   out["instance_id"] = pool.instance_id;
   out["pool"] = pool.pool;
@@ -77,7 +77,7 @@ Status render_dashboard(const RenderRequest& request, std::string& out) {
   ReportJson json = report_head("dashboard", kDashboardVersion, request, host);
   json["since"] = request.since_wall_ns == 0 ? ReportJson(nullptr) : ReportJson(format_wall_ns(request.since_wall_ns));
   ReportJson& pools = json["pools"] = ReportJson::array();
-  for (const PoolReading& pool : host.pools) pools.push_back(dashboard_of(request, pool));
+  for (const ReportedPool& pool : host.pools) pools.push_back(dashboard_of(request, pool));
   out += json_dump(json);
   return Status::ok();
 }

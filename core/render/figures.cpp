@@ -37,7 +37,7 @@ bool is_usual_name(std::string_view name) {
 
 std::span<const Figure> figures_catalogue() { return kFigures; }
 
-Value figure_of(const Figure& figure, const PoolReading& pool) {
+Value figure_of(const Figure& figure, const ReportedPool& pool) {
   const auto counted = [&](std::string_view column) -> const Value& { return pool.first("pool_stats", column); };
   const Value& more = counted(figure.divisor_too);
   if (is_null(counted(figure.dividend)) || (!figure.divisor_too.empty() && is_null(more))) return std::monostate{};
@@ -46,14 +46,14 @@ Value figure_of(const Figure& figure, const PoolReading& pool) {
   return number_of(counted(figure.dividend)) / divisor;
 }
 
-Value figure_of(std::string_view name, const PoolReading& pool) {
+Value figure_of(std::string_view name, const ReportedPool& pool) {
   for (const Figure& each : kFigures) {
     if (each.name == name) return figure_of(each, pool);
   }
   return std::monostate{};
 }
 
-std::string command_of(const PoolReading& pool, size_t insight, bool is_sqlite) {
+std::string command_of(const ReportedPool& pool, size_t insight, bool is_sqlite) {
   const RowSet& insights = pool.rows("insights");
   const std::string option = text_of(insights.at(insight, "option_name"));
   const Value& value = insights.at(insight, "option_value");

@@ -19,11 +19,11 @@ struct Figure {
 };
 
 std::span<const Figure> figures_catalogue();
-Value figure_of(const Figure& figure, const PoolReading& pool);
-Value figure_of(std::string_view name, const PoolReading& pool);
+Value figure_of(const Figure& figure, const ReportedPool& pool);
+Value figure_of(std::string_view name, const ReportedPool& pool);
 
 // The command that makes the change of row `insight` of the relation "insights", as SQL that can be run; "" if it does not
 // change an option to a value.
-std::string command_of(const PoolReading& pool, size_t insight, bool is_sqlite);
+std::string command_of(const ReportedPool& pool, size_t insight, bool is_sqlite);
 
 }  // namespace tide

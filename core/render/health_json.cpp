@@ -25,7 +25,7 @@ constexpr PoolMember kHealthMembers[] = {
 };
 
 // With the members that tidepool_health() and tide_pool_health() have.
-ReportJson health_of(const RenderRequest& request, const PoolReading& pool) {
+ReportJson health_of(const RenderRequest& request, const ReportedPool& pool) {
   ReportJson out;
   out["instance_id"] = pool.instance_id;
   out["pool"] = pool.pool;
@@ -42,7 +42,7 @@ ReportJson health_of(const RenderRequest& request, const PoolReading& pool) {
 
 std::span<const PoolMember> health_members() { return kHealthMembers; }
 
-int severity_of(const PoolReading& pool) {
+int severity_of(const ReportedPool& pool) {
   const std::string status = text_of(pool.first("health", "status"));
   for (const Health each : {Health::healthy, Health::degraded}) {
     if (health_word(each) == status) return static_cast<int>(each);
@@ -52,7 +52,7 @@ int severity_of(const PoolReading& pool) {
 
 std::string_view worst_status(const HostReading& host) {
   int worst = 0;
-  for (const PoolReading& pool : host.pools) worst = std::max(worst, severity_of(pool));
+  for (const ReportedPool& pool : host.pools) worst = std::max(worst, severity_of(pool));
   return health_word(static_cast<Health>(worst));
 }
 
@@ -64,7 +64,7 @@ Status render_health_json(const RenderRequest& request, std::string& out) {
   ReportJson json = report_head("health", kHealthVersion, request, host);
   json["status"] = host.pools.empty() ? ReportJson(nullptr) : ReportJson(worst_status(host));
   ReportJson& pools = json["pools"] = ReportJson::array();
-  for (const PoolReading& pool : host.pools) pools.push_back(health_of(request, pool));
+  for (const ReportedPool& pool : host.pools) pools.push_back(health_of(request, pool));
   out += json_dump(json);
   return Status::ok();
 }

@@ -66,7 +66,7 @@ std::vector<std::string> texts_of(const Value& value) {
 // The report on one pool.
 class PoolReport {
  public:
-  PoolReport(const PoolReading& pool, const RenderRequest& request, TextPage& page)
+  PoolReport(const ReportedPool& pool, const RenderRequest& request, TextPage& page)
       : pool_(pool), request_(request), page_(page) {}
 
   void write() {
@@ -247,7 +247,7 @@ class PoolReport {
     return std::max(0.0, static_cast<double>(request_.wall_now_ns) / 1e6 - number_of(time) / 1e3);
   }
 
-  const PoolReading& pool_;
+  const ReportedPool& pool_;
   const RenderRequest& request_;
   TextPage& page_;
 };
@@ -256,7 +256,7 @@ class PoolReport {
 std::string summary_of(const HostReading& host) {
   std::string out;
   for (const Health each : {Health::unhealthy, Health::degraded, Health::healthy}) {
-    const auto count = std::count_if(host.pools.begin(), host.pools.end(), [&](const PoolReading& pool) {
+    const auto count = std::count_if(host.pools.begin(), host.pools.end(), [&](const ReportedPool& pool) {
       return severity_of(pool) == static_cast<int>(each);
     });
     if (count > 0) out += (out.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(health_word(each));
@@ -281,7 +281,7 @@ Status render_health_text(const RenderRequest& request, std::string& out) {
   }
   page.put(std::to_string(host.pools.size()) + (host.pools.size() == 1 ? " pool" : " pools") + " in " + host.directory +
            " and in this process: " + summary_of(host));
-  for (const PoolReading& pool : host.pools) {
+  for (const ReportedPool& pool : host.pools) {
     page.blank();
     PoolReport(pool, request, page).write();
   }

@@ -31,7 +31,7 @@ void mask_row(std::span<const Column> columns, Row& row) {
   }
 }
 
-bool is_live_pool(const PoolReading& pool) {
+bool is_live_pool(const ReportedPool& pool) {
   const std::string state = text_of(pool.first("pools", "state"));
   return state != "dead" && state != "closed";
 }
@@ -70,8 +70,8 @@ Status add_relation(const RenderRequest& request, std::string_view name, HostRea
   if (Status read = read_relation(*relation, request.which, request.wall_now_ns, rows); !read) return read;
   const size_t instance = place_of(relation->columns, "instance_id");
   const size_t pool = place_of(relation->columns, "pool");
-  std::map<std::pair<std::string, std::string>, PoolReading*> known;
-  for (PoolReading& each : host.pools) {
+  std::map<std::pair<std::string, std::string>, ReportedPool*> known;
+  for (ReportedPool& each : host.pools) {
     known[{each.instance_id, each.pool}] = &each;
     each.relations.try_emplace(relation->name, *relation);
   }
@@ -90,7 +90,7 @@ Status list_pools(const RenderRequest& request, HostReading& host) {
   if (Status read = read_relation(pools, request.which, request.wall_now_ns, rows); !read) return read;
   std::set<std::pair<std::string, std::string>> seen;
   for (Row& row : rows) {
-    PoolReading pool;
+    ReportedPool pool;
     pool.instance_id = text_of(row[place_of(pools.columns, "instance_id")]);
     pool.pool = text_of(row[place_of(pools.columns, "pool")]);
     if (!seen.emplace(pool.instance_id, pool.pool).second) continue;
@@ -104,8 +104,8 @@ Status list_pools(const RenderRequest& request, HostReading& host) {
 // If only one instance was asked for, the others of its name are not known.
 void find_namesakes(bool is_of_instance, HostReading& host) {
   std::map<std::string, int> alive;
-  for (const PoolReading& pool : host.pools) alive[pool.pool] += is_live_pool(pool) ? 1 : 0;
-  for (PoolReading& pool : host.pools) pool.is_name_unique = !is_of_instance && alive[pool.pool] <= 1;
+  for (const ReportedPool& pool : host.pools) alive[pool.pool] += is_live_pool(pool) ? 1 : 0;
+  for (ReportedPool& pool : host.pools) pool.is_name_unique = !is_of_instance && alive[pool.pool] <= 1;
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ std::string text_of(const Value& value, std::string_view otherwise) {
   return text != nullptr ? *text : std::string(otherwise);
 }
 
-const RowSet& PoolReading::rows(std::string_view relation) const {
+const RowSet& ReportedPool::rows(std::string_view relation) const {
   static const RowSet kNone;
   const auto found = relations.find(relation);
   return found == relations.end() ? kNone : found->second;
@@ -174,7 +174,7 @@ int64_t history_resolution_ms(const RenderRequest& request) {
   return range_ms <= 24 * kHourMs ? 60'000 : kHourMs;
 }
 
-PoolHistory read_history(const RenderRequest& request, const PoolReading& pool) {
+PoolHistory read_history(const RenderRequest& request, const ReportedPool& pool) {
   const Relation& relation = *find_relation("pool_history");
   PoolHistory out{history_resolution_ms(request), RowSet(relation)};
   std::vector<Row> rows;

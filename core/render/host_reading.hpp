@@ -42,7 +42,7 @@ class RowSet {
 double number_of(const Value& value, double otherwise = 0);
 std::string text_of(const Value& value, std::string_view otherwise = "");
 
-struct PoolReading {
+struct ReportedPool {
   std::string instance_id, pool;
   bool is_name_unique = true;  // no other pool that is alive has this name
   std::map<std::string_view, RowSet, std::less<>> relations;
@@ -54,7 +54,7 @@ struct PoolReading {
 struct HostReading {
   std::string directory;  // where pools of other processes were looked for
   size_t unreadable = 0;  // segments there that this user or this version cannot read; counted only if there is no pool
-  std::vector<PoolReading> pools;
+  std::vector<ReportedPool> pools;
 
   // What to say if there are none: a sentence, and what to check. "" if there are pools.
   std::string message() const;
@@ -69,6 +69,6 @@ struct PoolHistory {
   RowSet rows;
 };
 int64_t history_resolution_ms(const RenderRequest& request);
-PoolHistory read_history(const RenderRequest& request, const PoolReading& pool);
+PoolHistory read_history(const RenderRequest& request, const ReportedPool& pool);
 
 }  // namespace tide

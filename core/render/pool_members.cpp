@@ -42,7 +42,7 @@ ReportJson row_json(Chosen chosen, const RowSet& rows, size_t row) {
   return out;
 }
 
-void add_commands(const PoolReading& pool, const std::vector<size_t>& places, const RenderRequest& request,
+void add_commands(const ReportedPool& pool, const std::vector<size_t>& places, const RenderRequest& request,
                   ReportJson& insights) {
   for (size_t i = 0; i < places.size(); ++i) {
     const std::string command = command_of(pool, places[i], request.is_for_sqlite);
@@ -83,7 +83,7 @@ ReportJson json_of(const Value& value, const Column& column) {
   return parsed.is_discarded() ? ReportJson(text) : parsed;
 }
 
-void add_members(std::span<const PoolMember> members, const PoolReading& pool, const RenderRequest& request,
+void add_members(std::span<const PoolMember> members, const ReportedPool& pool, const RenderRequest& request,
                  ReportJson& out) {
   for (const PoolMember& member : members) {
     const RowSet& rows = pool.rows(member.relation);
@@ -99,7 +99,7 @@ void add_members(std::span<const PoolMember> members, const PoolReading& pool, c
   }
 }
 
-void add_figures(const PoolReading& pool, ReportJson& out) {
+void add_figures(const ReportedPool& pool, ReportJson& out) {
   constexpr Column kReal{"", ColumnType::real, "", ""};
   for (const Figure& each : figures_catalogue()) out[std::string(each.name)] = json_of(figure_of(each, pool), kReal);
 }

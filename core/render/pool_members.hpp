@@ -31,9 +31,9 @@ struct PoolMember {
 // A value as it is in JSON; times are texts as in SQLite.
 ReportJson json_of(const Value& value, const Column& column);
 // The members of a pool, in order, added to `out`.
-void add_members(std::span<const PoolMember> members, const PoolReading& pool, const RenderRequest& request,
+void add_members(std::span<const PoolMember> members, const ReportedPool& pool, const RenderRequest& request,
                  ReportJson& out);
-void add_figures(const PoolReading& pool, ReportJson& out);
+void add_figures(const ReportedPool& pool, ReportJson& out);
 // What both reports begin with: version, time, where pools were looked for, and what to check if there are none.
 ReportJson report_head(std::string_view report, int version, const RenderRequest& request, const HostReading& host);
 // The relations of the members, each once.

@@ -73,6 +73,7 @@ class Lines {
       append(" ");
     }
     while (used_ + columns_of(word) > kPageColumns) {
+      if (used_ >= kPageColumns) new_line();
       const std::string_view part = part_that_fits(word, kPageColumns - used_);
       append(part);
       word.remove_prefix(part.size());

@@ -34,8 +34,8 @@ class ReportTest : public test::Reports {
   }
 };
 
-PoolReading with_insight(const std::string& pool, const std::string& option, const std::string& value) {
-  PoolReading reading;
+ReportedPool with_insight(const std::string& pool, const std::string& option, const std::string& value) {
+  ReportedPool reading;
   reading.instance_id = "2b000000000000000000000000000000";
   reading.pool = pool;
   const Relation& relation = *find_relation("insights");
@@ -60,7 +60,7 @@ TEST(ReportCommand, CanBePastedAndNeedsNoEscaping) {
 }
 
 TEST(ReportCommand, NamesTheInstanceWhereTheNameIsNotEnough) {
-  PoolReading twin = with_insight("shop", "max_size", "20");
+  ReportedPool twin = with_insight("shop", "max_size", "20");
   twin.is_name_unique = false;
   const std::string expected = "SELECT tidepool.set('2b000000000000000000000000000000', 'max_size', '20');";
   EXPECT_EQ(command_of(twin, 0, false), expected);
@@ -123,7 +123,7 @@ TEST_F(ReportTest, MaskedReportsHaveNoTextsOfUsers) {
 
 TEST_F(ReportTest, HealthJsonIsThatOfTheWorstPool) {
   auto other = test::make_segment(directory.path(), "other", 0x2C);
-  put(other->vitals().state, 3);  // draining
+  put(other->vitals().state, 3);                                                      // draining
   for (Segment* each : {segment.get(), other.get()}) put(each->vitals().breaker, 1);  // closed
   const auto report = json("health_json");
   EXPECT_EQ(report["status"], "degraded");

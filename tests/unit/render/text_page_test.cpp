@@ -48,6 +48,12 @@ TEST(TextPage, NoLineIsWiderThanThePage) {
   }
 }
 
+TEST(TextPage, LabelMayBeWiderThanThePage) {
+  std::string out;
+  TextPage(out).put(std::string(100, 'l'), "some text", 4);
+  EXPECT_EQ(out, std::string(100, 'l') + "\n    some text\n");
+}
+
 TEST(TextPage, WideCharactersCountTwiceAndCombiningOnesNot) {
   EXPECT_EQ(columns_of("ab"), 2U);
   EXPECT_EQ(columns_of("\xe6\xbc\xa2"), 2U);
