@@ -273,6 +273,10 @@ Status LocatedPool::check(const Command& command) const {
 }
 
 Result<uint64_t> LocatedPool::post(const Command& command) const {
+  // No secret is written into a mailbox, where it would stay for a while, only to be refused by the pool.
+  if (command.verb() == Verb::set && is_secret_name(*command.text("option"))) {
+    if (Status possible = check(command); !possible) return possible;
+  }
   const std::string arguments = command.arguments_json();
   if (!local_.is_open()) return post_command(segment_, command.name(), arguments, command.actor);
   const uint64_t command_id =

@@ -253,27 +253,36 @@ void alerts_forget(HostedPool* hosted) {
 
 /* ---- the process that notifies */
 
-/* The count, the name of the database and the payloads, as the notifier reads them. NULL: none can be created now. */
-static dsm_segment* shared_texts(const char* database) {
-  volatile dsm_segment* made = NULL;
-  Size bytes = sizeof(uint32) + strlen(database) + 1;
-  for (int i = 0; i < pending_count; ++i) bytes += strlen(pending[i]) + 1;
+/* NULL: no shared memory can be had now; the log says why. */
+static dsm_segment* shared_memory(Size bytes) {
+  dsm_segment* volatile made = NULL;
   PG_TRY();
-  { made = dsm_create(bytes, DSM_CREATE_NULL_IF_MAXSEGMENTS); }
+  {
+    made = dsm_create(bytes, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+  }
   PG_CATCH();
   {
     EmitErrorReport();
     FlushErrorState();
   }
   PG_END_TRY();
-  if (made != NULL) {
-    char* at = dsm_segment_address((dsm_segment*)made);
-    const uint32 count = (uint32)pending_count;
-    memcpy(at, &count, sizeof count);
-    at = stpcpy(at + sizeof count, database) + 1;
-    for (int i = 0; i < pending_count; ++i) at = stpcpy(at, pending[i]) + 1;
-  }
-  return (dsm_segment*)made;
+  return made;
+}
+
+/* The count, the name of the database and the payloads, as the notifier reads them. */
+static dsm_segment* shared_texts(const char* database) {
+  const uint32 count = (uint32)pending_count;
+  dsm_segment* made;
+  char* at;
+  Size bytes = sizeof count + strlen(database) + 1;
+  for (int i = 0; i < pending_count; ++i) bytes += strlen(pending[i]) + 1;
+  made = shared_memory(bytes);
+  if (made == NULL) return NULL;
+  at = dsm_segment_address(made);
+  memcpy(at, &count, sizeof count);
+  at = stpcpy(at + sizeof count, database) + 1;
+  for (int i = 0; i < pending_count; ++i) at = stpcpy(at, pending[i]) + 1;
+  return made;
 }
 
 static bool launch(void) {

@@ -6,8 +6,6 @@ import socket
 import threading
 import time
 
-import cluster
-
 
 class Delivery:
     def __init__(self, path, headers, body):
@@ -58,8 +56,12 @@ def trickling(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         while True:
             connection.sendall(b"x")
-            if cluster.wait_until(lambda: False, 0.05):
-                break
+            connection.settimeout(0.05)
+            try:
+                if not connection.recv(1):
+                    break
+            except TimeoutError:
+                pass
     except OSError:
         pass
 
