@@ -120,8 +120,9 @@ class OnePool(stage.CommandCase):
         self.run_it("watch", "scale", "shop", "3", code=stage.MISUSE)
 
     def test_a_reader_that_has_seen_enough(self):
-        shell = subprocess.run(["bash", "-o", "pipefail", "-c", "'%s' show settings | head -n 1; echo ${PIPESTATUS[0]}" % stage.PROGRAM],
-                               capture_output=True, text=True, timeout=stage.SECONDS_MAX, check=True)
+        script = "'%s' show settings | head -n 1; echo ${PIPESTATUS[0]}" % stage.PROGRAM
+        shell = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=stage.SECONDS_MAX,
+                               check=True)
         self.assertEqual(shell.stderr, "")
         self.assertIn(shell.stdout.splitlines()[1], ("0", "141"))  # 141: SIGPIPE
 

@@ -238,8 +238,8 @@ class Help(stage.CommandCase):
         if shutil.which("groff") is None:
             print("not tested here, because groff is not installed: rendering of the manual page")
             return
-        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-Kutf8"], input=self.run_it("__manual").out, capture_output=True,
-                              text=True, check=True, timeout=stage.SECONDS_MAX)
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-Kutf8"], input=self.run_it("__manual").out,
+                              capture_output=True, text=True, check=True, timeout=stage.SECONDS_MAX)
         self.assertEqual(done.stderr, "")
         text = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
         for part in ("NAME", "EXIT STATUS", "tidepool scale POOL TARGET_SIZE", "--reason VALUE"):
@@ -315,8 +315,9 @@ class Completion(stage.CommandCase):
     def test_other_shells(self):
         self.owner().open("shop")
         environment = dict(os.environ, PATH=os.path.dirname(stage.PROGRAM) + ":" + os.environ["PATH"])
-        for shell, script in (("zsh", "autoload -U compinit; compinit -u -D; source <(tidepool completion zsh); print ${_comps[tidepool]}"),
-                              ("fish", "tidepool completion fish | source; complete -C 'tidepool status '")):
+        for shell, script in (
+                ("zsh", "autoload -U compinit; compinit -u -D; source <(tidepool completion zsh); print ${_comps[tidepool]}"),
+                ("fish", "tidepool completion fish | source; complete -C 'tidepool status '")):
             self.assertIn("__complete", self.run_it("completion", shell).out)
             if shutil.which(shell) is None:
                 print("not tested here, because it is not installed: completion in " + shell)

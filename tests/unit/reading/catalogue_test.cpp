@@ -82,7 +82,7 @@ TEST(Catalogue, ColumnsAreStable) {
             "last_checked_at left_out_since why");
   EXPECT_EQ(columns_of("segments"),
             "path pool instance_id status layout_version size_bytes owner mode message controllable");
-  EXPECT_EQ(relations_catalogue().size(), 24u);
+  EXPECT_EQ(relations_catalogue().size(), 27u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -128,7 +128,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: tag query message\n"
             "failed_queries: tag query message\n"
             "queries: query\n"
-            "targets: target why\n");
+            "targets: target why\n"
+            "insights: finding evidence advice\n"
+            "tags: tag\n"
+            "segments: path owner message\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -153,7 +156,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: instance_id pool fingerprint sqlstate\n"
             "failed_queries: instance_id pool fingerprint sqlstate\n"
             "queries: instance_id pool fingerprint\n"
-            "targets: instance_id pool pool_group role lsn\n");
+            "targets: instance_id pool pool_group role lsn\n"
+            "insights: instance_id pool severity subject option_name option_value\n"
+            "tags: instance_id pool\n"
+            "segments: pool instance_id status mode\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {
