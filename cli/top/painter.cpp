@@ -32,21 +32,34 @@ bool is_drawn(const Model& model, size_t column) {
   return !model.lines().empty() && model.lines().front().fields[column].kind != Field::Kind::text;
 }
 
+// Texts have what they need, up to a limit, before a less important column is shown.
+int reserved(const Model& model, size_t column, int width) {
+  constexpr int kReservedMax = 20;
+  const bool is_text = about(model.table()).columns[column].grow > 0 && !is_drawn(model, column);
+  return is_text ? std::max(width, std::min(widest(model, column), kReservedMax)) : width;
+}
+
 std::vector<Placed> place_columns(const Model& model, int width) {
   const View& view = about(model.table());
   std::vector<bool> is_shown(view.columns.size());
+  std::vector<int> widths;
+  for (size_t i = 0; i < view.columns.size(); ++i) {
+    widths.push_back(width < kNarrow ? view.columns[i].width : reserved(model, i, view.columns[i].width));
+  }
   int used = kMargin - 1;
   for (int importance = 1; importance <= static_cast<int>(view.columns.size()) + 2; ++importance) {
     for (size_t i = 0; i < view.columns.size(); ++i) {
       if (view.columns[i].importance != importance) continue;
-      const bool fits = used + 1 + view.columns[i].width <= width || importance == 1;
+      // On a narrow screen a text makes do with less.
+      if (used + 1 + widths[i] > width) widths[i] = view.columns[i].width;
+      const bool fits = used + 1 + widths[i] <= width || importance == 1;
       is_shown[i] = fits;
-      used += fits ? 1 + view.columns[i].width : 0;
+      used += fits ? 1 + widths[i] : 0;
     }
   }
   std::vector<Placed> placed;
   for (size_t i = 0; i < view.columns.size(); ++i) {
-    if (is_shown[i]) placed.push_back({i, 0, view.columns[i].width});
+    if (is_shown[i]) placed.push_back({i, 0, widths[i]});
   }
   // What is left goes to the columns that grow, a column at a time; texts take no more than they need.
   int spare = width - used;

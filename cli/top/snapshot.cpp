@@ -105,7 +105,8 @@ TagRow tag_of(const RowView& row, int64_t now_us) {
 
 // The rate of a counter, per second; null where it cannot be told.
 std::optional<double> rate(std::optional<int64_t> now, std::optional<int64_t> before, int64_t elapsed_ns) {
-  if (!now || !before || *now < *before || elapsed_ns <= 0) return std::nullopt;
+  constexpr int64_t kElapsedMin_ns = 90'000'000;  // in less time a rate is a matter of chance
+  if (!now || !before || *now < *before || elapsed_ns < kElapsedMin_ns) return std::nullopt;
   return (static_cast<double>(*now) - static_cast<double>(*before)) * 1e9 / static_cast<double>(elapsed_ns);
 }
 

@@ -18,8 +18,8 @@ class RecordCase(TopCase):
         self.file = os.path.join(self.segments, "flight.rec")
 
     def record(self, *words):
-        process = subprocess.Popen([PROGRAM, "record", "-o", self.file, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
+        process = subprocess.Popen([PROGRAM, "record", "-o", self.file, *words], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.communicate()))
         return process
 
@@ -115,7 +115,8 @@ class LastHour(RecordCase):
         self.assertFalse(os.path.exists(self.file))
 
     def test_files_that_are_no_recordings(self):
-        for contents, part in ((b"", "does not begin"), (b"TIDEREC\n\x07\0\0\0\0\0\0\0", "version 7"), (os.urandom(4096), "does not begin")):
+        for contents, part in ((b"", "does not begin"), (b"TIDEREC\n\x07\0\0\0\0\0\0\0", "version 7"),
+                               (os.urandom(4096), "does not begin")):
             with open(self.file, "wb") as file:
                 file.write(contents)
             self.assertIn(part, self.replayed(code=FAILED).err)
