@@ -80,6 +80,7 @@ void HistoryWriter::take_over(const History& history) {
   for (size_t i = 0; i < History::kSeries; ++i) {
     for (format::HistoryRecord record : history.series(i)) {
       put(record.stamp, format::kStampBusy);  // until it is complete, as in the ring
+      if (!has_room(*all[i])) break;
       all[i]->ring.append([&](format::HistoryRecord& place) { place = record; });
     }
   }
@@ -116,7 +117,16 @@ void HistoryWriter::finish(const HistoryEnd& end) {
   }
 }
 
+// For the next record. The first round through a ring reserves its pages.
+bool HistoryWriter::has_room(Series& series) {
+  if (series.reserved == series.ring.count()) return true;
+  if (!segment_.reserve(series.first[series.reserved])) return false;
+  ++series.reserved;
+  return true;
+}
+
 void HistoryWriter::write(Series& series, const HistoryInterval& interval, int64_t at_wall_ns, const HistoryEnd& end) {
+  if (!has_room(series)) return;
   const int64_t at_ns = series.unused_time(at_wall_ns);
   const double seconds = std::max(0.001, interval.covers.seconds_exact());
   const format::Header& header = segment_.header();

@@ -7,7 +7,7 @@
 //
 // The records of one instance and resolution have different times, whatever the wall clock does.
 // Threads: the keeper only; take_over() before its first step.
-// Failure: none; rings overwrite their oldest records.
+// Failure: a record for which the segment directory has no space is left out; rings overwrite their oldest records.
 #pragma once
 
 #include <array>
@@ -21,11 +21,13 @@
 namespace tide {
 
 // The counts of an interval, by their members of format::HistoryRecord.
-#define TIDE_HISTORY_COUNTS(X)                                                                       \
-  X(acquires)                                                                                        \
-  X(timeouts)                                                                                        \
-  X(errors) X(queries) X(query_errors) X(faults) X(connects) X(connect_failures) X(query_cache_hits) \
-      X(query_cache_misses) X(result_bytes) X(waited)
+#define TIDE_HISTORY_COUNTS(X)                                                                                        \
+  X(acquires)                                                                                                         \
+  X(timeouts)                                                                                                         \
+  X(errors)                                                                                                           \
+  X(queries)                                                                                                          \
+  X(query_errors) X(faults) X(connects) X(connect_failures) X(query_cache_hits) X(query_cache_misses) X(result_bytes) \
+      X(waited)
 // The same for durations, which are recorded in milliseconds as `name_ms`.
 #define TIDE_HISTORY_TIMES(X) X(use) X(query) X(wait)
 
@@ -76,17 +78,20 @@ class HistoryWriter {
   // One resolution.
   struct Series {
     Series(Segment& segment, const format::RegionOf<format::HistoryRecord>& region, int64_t resolution_ms)
-        : ring(segment.ring(region)), resolution_ns(resolution_ms * 1'000'000) {}
+        : first(segment.first_of(region)), ring(segment.ring(region)), resolution_ns(resolution_ms * 1'000'000) {}
     int64_t number_of(int64_t wall_ns) const { return wall_ns / resolution_ns; }
     int64_t unused_time(int64_t wall_ns);
 
+    format::HistoryRecord* const first;
     Ring<format::HistoryRecord> ring;
+    uint32_t reserved = 0;  // records whose pages are reserved
     const int64_t resolution_ns;
     HistoryInterval sum;     // of the interval that has not ended
     int64_t number = 0;      // of that interval, since 1970
     int64_t last_ms = 0;     // time of the last record
     int64_t times_back = 0;  // how often the wall clock was behind the last record
   };
+  bool has_room(Series& series);
   void write(Series& series, const HistoryInterval& interval, int64_t at_wall_ns, const HistoryEnd& end);
   void roll(Series& series, const HistoryInterval& second, const HistoryEnd& end);
 

@@ -41,6 +41,28 @@ uint64_t lay_out(format::Header& h, const SegmentSpec& spec) {
   return (end + 4095) / 4096 * 4096;
 }
 
+// The rings of the history are most of a segment, and are used slowly: their pages are reserved when they are needed.
+constexpr bool are_neighbours(std::string_view first, std::string_view last) {
+  constexpr std::string_view kNames[] = {
+#define TIDE_NAME(name, Record, count, meaning) #name,
+      TIDE_REGIONS(TIDE_NAME)
+#undef TIDE_NAME
+  };
+  for (size_t i = 0; i + 2 < std::size(kNames); ++i) {
+    if (kNames[i] == first) return kNames[i + 2] == last;
+  }
+  return false;
+}
+static_assert(are_neighbours("history_1s", "history_1h"));
+
+// Returns the error.
+int reserve_pages(int fd, const format::Header& h, uint64_t bytes) {
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0) return errno;
+  const uint64_t after = h.history_1h.offset + uint64_t{h.history_1h.count} * h.history_1h.stride;
+  const int error = ::posix_fallocate(fd, 0, static_cast<off_t>(h.history_1s.offset));
+  return error != 0 ? error : ::posix_fallocate(fd, static_cast<off_t>(after), static_cast<off_t>(bytes - after));
+}
+
 void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
   std::memcpy(h.magic, format::kMagic, sizeof h.magic);
   h.layout_version = format::kLayoutVersion;
@@ -154,10 +176,10 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
   if (spec.directory.empty()) {
     segment->fd_ = ::memfd_create("tidepool", MFD_CLOEXEC);
     if (segment->fd_ < 0) return os_error("cannot create the pool's memory", errno);
-    if (const int error = ::posix_fallocate(segment->fd_, 0, static_cast<off_t>(bytes)); error != 0) {
+    if (const int error = reserve_pages(segment->fd_, *header, bytes); error != 0) {
       return os_error("cannot reserve the pool's memory", error);
     }
-  } else if (Status made = segment->create_file(spec, bytes); !made) {
+  } else if (Status made = segment->create_file(spec, *header, bytes); !made) {
     return made;
   }
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd_, 0);
@@ -178,7 +200,7 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
   return segment;
 }
 
-Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
+Status Segment::create_file(const SegmentSpec& spec, const format::Header& header, uint64_t bytes) {
   const std::string path = unfinished_path(spec.directory, instance_hex(spec.instance_id));
   // Before it is locked, a process that cleans up may take the file for a dead owner's and remove it; then it is
   // created again.
@@ -197,7 +219,7 @@ Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
     }
   }
   if (::fchmod(fd_, 0640) != 0) return os_error("cannot set the mode of " + path, errno);
-  if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0) {
+  if (const int error = reserve_pages(fd_, header, bytes); error != 0) {
     return os_error("cannot reserve " + std::to_string(bytes) + " bytes in " + spec.directory, error);
   }
   return Status::ok();
@@ -232,6 +254,11 @@ Segment::~Segment() {
   if (!mailbox_path_.empty()) ::unlink(mailbox_path_.c_str());
   if (memory_ != nullptr) ::munmap(memory_, bytes_);
   if (fd_ >= 0) ::close(fd_);
+}
+
+bool Segment::reserve(const format::HistoryRecord& record) noexcept {
+  const auto offset = reinterpret_cast<const std::byte*>(&record) - memory_;
+  return ::posix_fallocate(fd_, offset, sizeof record) == 0;
 }
 
 bool Segment::leave_own_history() noexcept {

@@ -3,8 +3,8 @@
 // With a directory it is a mapped file that others may read, and its owner holds a lock on it for life; without one it
 // is private memory (memfd) of the same layout. The file gets its name only when it is complete.
 //
-// Invariants: all pages are reserved at creation (so that a full disk is an error then, never a signal later); the file
-// is readable by others, writable by the owner alone.
+// Invariants: all pages are reserved before they are written, so that a full disk is an error and never a signal: at
+// creation, those of the history by reserve(); the file is readable by others, writable by the owner alone.
 // Threads: created and destroyed by one thread; the memory itself follows the rules of segment/format.hpp.
 // Failure: create() reports what failed and leaves no files behind.
 #pragma once
@@ -59,9 +59,16 @@ class Segment {
   TIDE_REGIONS(TIDE_ACCESSOR)
 #undef TIDE_ACCESSOR
   template <typename Record>
-  Ring<Record> ring(const format::RegionOf<Record>& region) {
-    return Ring<Record>(at<Record>(region.offset), region.count);
+  Record* first_of(const format::RegionOf<Record>& region) {
+    return at<Record>(region.offset);
   }
+  template <typename Record>
+  Ring<Record> ring(const format::RegionOf<Record>& region) {
+    return Ring<Record>(first_of(region), region.count);
+  }
+
+  // The pages of a record of the history. False: there is no space for them.
+  bool reserve(const format::HistoryRecord& record) noexcept;
 
   uint32_t capacity() { return header().slots.count; }
   // Ids of commands and alerts: the first bits of the instance id, then a number, so that an id identifies its pool.
@@ -88,7 +95,7 @@ class Segment {
       return at<Record>(region.offset);
     }
   }
-  Status create_file(const SegmentSpec& spec, uint64_t bytes);
+  Status create_file(const SegmentSpec& spec, const format::Header& header, uint64_t bytes);
   Status create_mailbox(const SegmentSpec& spec);
   // False: it could not be written.
   bool leave_own_history() noexcept;

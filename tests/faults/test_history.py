@@ -145,6 +145,22 @@ class FullDisks(FullDisk):
         self.assertFalse(os.path.exists(disk + "/file.new"))
 
 
+    def test_no_room_for_further_seconds(self):
+        disk = self.disk("64m")
+        os.environ["TIDEPOOL_DIR"] = disk
+        db = self.connect()
+        seconds = "SELECT count(*) FROM tidepool_pool_history WHERE resolution_ms = 1000"
+        pool = self.pool("app")
+        self.fill(disk)
+        age = "SELECT (julianday('now') - julianday(started_at)) * 86400 FROM tidepool_pools"
+        self.eventually(lambda: self.one(db, age) > 2.5, "2.5 seconds")
+        pool.query("SELECT 1")
+        self.assertLessEqual(self.one(db, seconds), 18, "of the page that was reserved")
+        os.unlink(disk + "/filler")
+        before = self.one(db, seconds)
+        self.eventually(lambda: self.one(db, seconds) > before, "a second after there is space")
+
+
 del FullDisk
 
 if __name__ == "__main__":

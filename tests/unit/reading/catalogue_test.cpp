@@ -146,7 +146,7 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
             "pool_histograms: instance_id pool metric\n"
-            "pool_history: instance_id pool\n"
+            "pool_history: instance_id pool measured_by\n"
             "connections: instance_id pool state\n"
             "leases: instance_id pool\n"
             "waiters: instance_id pool priority\n"

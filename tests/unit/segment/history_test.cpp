@@ -293,6 +293,14 @@ TEST_F(HistoryFileTest, WhatIsNotAFileOfThisPoolIsNeverReplaced) {
   EXPECT_TRUE(fs::is_fifo(path()));
 }
 
+TEST_F(HistoryFileTest, LinkThatAppearsLaterIsNotReplaced) {
+  HistoryFile file = make();
+  ASSERT_TRUE(file.open(kNowNs).is_ok());
+  fs::create_symlink("/etc/passwd", path());
+  EXPECT_FALSE(file.save(history_of_seconds(2), kNowNs).is_ok());
+  EXPECT_TRUE(fs::is_symlink(path()));
+}
+
 TEST_F(HistoryFileTest, FailureNamesTheFileAndChangesNothing) {
   HistoryFile file("/proc/app.hist", {instance(1), "app"});
   const Status failed = file.save(history_of_seconds(2), kNowNs);
