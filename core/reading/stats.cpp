@@ -228,14 +228,14 @@ void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
   // Callers that did not wait are not in the slots' histograms, to keep the fast path short; they are counted with wait
   // 0.
   const uint64_t served_at_once = cell::minus(stats.of(acquires_total), stats.of(waited_total));
-  add_histogram("wait", stats.wait, stats.base->wait, served_at_once, stats.value(wait_ns_total), out);
-  add_histogram("use", stats.use, stats.base->use, 0, stats.value(use_ns_total), out);
+  add_histogram("wait", stats.wait, stats.base->wait, served_at_once, value_of(stats, wait_ns_total), out);
+  add_histogram("use", stats.use, stats.base->use, 0, value_of(stats, use_ns_total), out);
   if (stats.keeper) {
     HistogramCounts connect{};
     stats.keeper->connect.add_to(connect);
-    add_histogram("connect", connect, stats.base->connect, 0, stats.value(connect_ns_total), out);
+    add_histogram("connect", connect, stats.base->connect, 0, value_of(stats, connect_ns_total), out);
   }
-  add_histogram("query", stats.query, stats.base->query, 0, stats.value(query_ns_total), out);
+  add_histogram("query", stats.query, stats.base->query, 0, value_of(stats, query_ns_total), out);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ constexpr int64_t kHourMs = 3'600'000;
 
 const Value kNullValue = std::monostate{};
 
-size_t place_of(std::span<const Column> columns, std::string_view name) {
+size_t column_place(std::span<const Column> columns, std::string_view name) {
   const auto found =
       std::find_if(columns.begin(), columns.end(), [&](const Column& each) { return each.name == name; });
   return static_cast<size_t>(found - columns.begin());
@@ -68,8 +68,8 @@ Status add_relation(const RenderRequest& request, std::string_view name, HostRea
   if (relation == nullptr) return Status::error(Code::internal, "there is no relation " + std::string(name));
   std::vector<Row> rows;
   if (Status read = read_relation(*relation, request.which, request.wall_now_ns, rows); !read) return read;
-  const size_t instance = place_of(relation->columns, "instance_id");
-  const size_t pool = place_of(relation->columns, "pool");
+  const size_t instance = column_place(relation->columns, "instance_id");
+  const size_t pool = column_place(relation->columns, "pool");
   std::map<std::pair<std::string, std::string>, ReportedPool*> known;
   for (ReportedPool& each : host.pools) {
     known[{each.instance_id, each.pool}] = &each;
@@ -91,8 +91,8 @@ Status list_pools(const RenderRequest& request, HostReading& host) {
   std::set<std::pair<std::string, std::string>> seen;
   for (Row& row : rows) {
     ReportedPool pool;
-    pool.instance_id = text_of(row[place_of(pools.columns, "instance_id")]);
-    pool.pool = text_of(row[place_of(pools.columns, "pool")]);
+    pool.instance_id = text_of(row[column_place(pools.columns, "instance_id")]);
+    pool.pool = text_of(row[column_place(pools.columns, "pool")]);
     if (!seen.emplace(pool.instance_id, pool.pool).second) continue;
     if (request.is_masked) mask_row(pools.columns, row);
     pool.relations.try_emplace(pools.name, pools).first->second.rows().push_back(std::move(row));
@@ -115,7 +115,7 @@ std::span<const Column> RowSet::columns() const {
 }
 
 const Value& RowSet::at(size_t row, std::string_view column) const {
-  const size_t place = place_of(columns(), column);
+  const size_t place = column_place(columns(), column);
   return row < rows_.size() && place < rows_[row].size() ? rows_[row][place] : kNullValue;
 }
 
@@ -180,8 +180,8 @@ PoolHistory read_history(const RenderRequest& request, const ReportedPool& pool)
   std::vector<Row> rows;
   const FleetFilter only{request.which.directory, pool.pool, pool.instance_id};
   if (!read_relation(relation, only, request.wall_now_ns, rows)) return out;
-  const size_t resolution = place_of(relation.columns, "resolution_ms");
-  const size_t at = place_of(relation.columns, "at");
+  const size_t resolution = column_place(relation.columns, "resolution_ms");
+  const size_t at = column_place(relation.columns, "at");
   const auto at_us = [&](const Row& row) { return static_cast<int64_t>(number_of(row[at])); };
   for (Row& row : rows) {
     if (number_of(row[resolution]) != static_cast<double>(out.resolution_ms)) continue;

@@ -16,7 +16,6 @@
 namespace tide {
 namespace {
 
-constexpr std::string_view kHistoryEnding = ".history";
 constexpr size_t kInstanceDigits = 32;
 
 struct FirstBytes {

@@ -424,10 +424,10 @@ Status Service::transact(const TransactionTerms& terms, const Body& body) {
     if (Status acquired = parts_->acquire(lease, parts_->lease_request_of(terms, deadline)); !acquired) return acquired;
     if (retry.is_repeating()) lease.count_retry();
     bool may_repeat = false;
-    Status status = parts_->attempt(
-        std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::body), body,
-        may_repeat);
-    if (status && retry.is_repeating()) lease.count_retry_helped();
+    const auto transaction =
+        std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::body);
+    if (retry.is_repeating()) transaction->mark_repetition();
+    Status status = parts_->attempt(transaction, body, may_repeat);
     parts_->note_lost(lease, status);
     if (!may_repeat || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
@@ -441,10 +441,10 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
   for (;;) {
     if (retry.is_repeating()) use.count_retry();
     bool may_repeat = false;
-    Status status =
-        parts_->attempt(std::make_shared<Transaction>(use, parts_->pauses, terms, deadline, Transaction::Holder::body),
-                        body, may_repeat);
-    if (status && retry.is_repeating()) use.count_retry_helped();
+    const auto transaction =
+        std::make_shared<Transaction>(use, parts_->pauses, terms, deadline, Transaction::Holder::body);
+    if (retry.is_repeating()) transaction->mark_repetition();
+    Status status = parts_->attempt(transaction, body, may_repeat);
     if (!may_repeat || !is_conflict(status) || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }

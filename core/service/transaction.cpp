@@ -262,6 +262,7 @@ Status Transaction::rollback_to(std::string_view name) {
 void Transaction::finish(Ending ending) {
   ending_ = ending;
   if (std::exchange(is_open_, false)) lease_.count_transaction();
+  if (is_repetition_ && ending == Ending::committed) lease_.count_retry_helped();
   owned_.release();
 }
 

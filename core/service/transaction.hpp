@@ -63,6 +63,8 @@ class Transaction {
   Status release(std::string_view name);
   // `is_body`: the error of the statement that failed is returned as it was.
   Status commit(bool is_body);
+  // A further attempt of a transaction that failed: its commit is counted as help.
+  void mark_repetition() { is_repetition_ = true; }
   void roll_back();
 
   Ending ending() const { return ending_; }
@@ -98,6 +100,7 @@ class Transaction {
   const uint32_t thread_;  // of the body; 0: any
   std::atomic<bool> is_busy_{false};
 
+  bool is_repetition_ = false;
   bool is_open_ = false;
   Ending ending_ = Ending::rolled_back;
   Status failure_;

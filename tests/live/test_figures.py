@@ -22,7 +22,8 @@ import stage
 from stage import client, is_, until, within
 
 CALM = "scaling=off burst=off health_interval=0 validation_interval=0 recovery='' emergency=off"
-NOTHING = {relation: set() for relation in "pools pool_stats pool_history slow_queries failed_queries queries tags insights".split()}
+NOTHING = {relation: set() for relation in "pools pool_stats pool_history slow_queries failed_queries queries tags "
+                                            "insights".split()}
 TOLD = {relation: set() for relation in NOTHING}
 
 
@@ -669,7 +670,8 @@ def leases_by_tag(s, shows):
 @tells(insights="instance_id pool severity subject finding evidence advice option_name option_value",
        queries="repeats_max repeated_leases")
 def what_to_change(s, shows):
-    pool = s.pool(f"min_size=2 max_size=4 {CALM} leak_threshold=1s query_timeout=1s statement_timeout=1s slow_query_threshold=1h")
+    pool = s.pool(f"min_size=2 max_size=4 {CALM} leak_threshold=1s query_timeout=1s statement_timeout=1s "
+                  "slow_query_threshold=1h")
     for _ in range(3):
         lease = pool.acquire(tag="orders")
         for number in range(100):

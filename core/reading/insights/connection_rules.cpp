@@ -125,7 +125,6 @@ void judge_lifetime(const PoolReading& reading, Findings& findings) {
 
 // ---- validation too frequent
 
-constexpr double kValidationsEnough = 600;
 constexpr double kValidationsPerSecond = 1;
 constexpr double kValidationFailures = 0.001;  // of the validations; with more they are needed
 constexpr Span kValidationInterval = Span::seconds(30);
@@ -135,7 +134,7 @@ void judge_validation(const PoolReading& reading, Findings& findings) {
   const double validations = reading.count(Counter::validations_total);
   const double failures = reading.count(Counter::validation_failures_total);
   if (interval.is_zero() || interval >= kValidationInterval || reading.counted_s < kTimeEnough) return;
-  if (validations < kValidationsEnough || validations < kValidationsPerSecond * reading.counted_s) return;
+  if (validations < kValidationsPerSecond * reading.counted_s) return;
   if (failures > kValidationFailures * validations) return;
   Insight insight{.severity = Severity::info};
   insight.finding = "idle connections are validated " + number(validations / reading.counted_s) +

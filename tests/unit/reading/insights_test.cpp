@@ -301,6 +301,108 @@ const Case kCases[] = {
      [](PoolReading& r) { count(r, retries_total) = 49; }, Severity::warning, "retry_attempts", "0"},
 };
 
+// At the least evidence, and just below it: one change each.
+struct Bound {
+  const char* rule;
+  void (*least)(PoolReading&);
+  std::vector<void (*)(PoolReading&)> below;
+};
+
+const Bound kBounds[] = {
+    {"connects dominate",
+     [](PoolReading& r) {
+       r.counted_s = 600;
+       r.policy.idle_timeout = Span::seconds(30);
+       count(r, validations_total) = count(r, acquires_total) = 0;
+       count(r, connects_total) = 100;
+       count(r, acquires_total) = 990;
+       count(r, connect_ns_total) = 30;
+       count(r, use_ns_total) = 69.9;
+       count(r, closed_idle_total) = 99;
+     },
+     {[](PoolReading& r) { r.counted_s = 599; }, [](PoolReading& r) { count(r, connects_total) = 99; },
+      [](PoolReading& r) { count(r, acquires_total) = 1001; }, [](PoolReading& r) { count(r, use_ns_total) = 71; }}},
+    {"lifetime too short",
+     [](PoolReading& r) {
+       r.counted_s = 600;
+       r.policy.max_lifetime = Span::seconds(299);
+       count(r, closed_lifetime_total) = 20;
+       count(r, closed_error_total) = 20;
+     },
+     {[](PoolReading& r) { r.counted_s = 599; }, [](PoolReading& r) { count(r, closed_lifetime_total) = 19; },
+      [](PoolReading& r) { count(r, closed_error_total) = 21; }}},
+    {"validation too frequent",
+     [](PoolReading& r) {
+       r.counted_s = 1000;
+       r.policy.validation_interval = Span::seconds(29);
+       count(r, validations_total) = 1000;
+       count(r, validation_failures_total) = 1;
+     },
+     {[](PoolReading& r) { count(r, validations_total) = 999, count(r, validation_failures_total) = 0; },
+      [](PoolReading& r) { count(r, validation_failures_total) = 2; },
+      [](PoolReading& r) { r.policy.validation_interval = Span::seconds(30); }}},
+    {"starving tag",
+     [](PoolReading& r) {
+       r.tags = {{"report", 60, 900, 0, 3, 8, 600}, {"cart", 900, 600, 60, 0.1, 1, 0}};
+     },
+     {[](PoolReading& r) { r.tags[0].samples = 59; }, [](PoolReading& r) { r.tags[0].held_s = 895; },
+      [](PoolReading& r) { r.tags[0].seen_ago_s = 601; }, [](PoolReading& r) { r.tags[1].waited_s = 59; },
+      [](PoolReading& r) { r.tags[1].held_s = 600, r.tags[1].waited_s = 59.9; }}},
+    {"starving tag",
+     [](PoolReading& r) {
+       r.tags = {{"report", 60, 9000, 0, 3, 8, 600}, {"cart", 900, 1000, 100, 0.1, 1, 0}};
+     },
+     {[](PoolReading& r) { r.tags[1].waited_s = 99; }}},
+    {"slow tag",
+     [](PoolReading& r) {
+       r.use_p50_s = 0.1;
+       r.tags = {{"report", 60, 500, 0, 5, 3, 600}, {"cart", 900, 1500, 150, 0.1, 1, 0}};
+     },
+     {[](PoolReading& r) { r.tags[0].samples = 59; }, [](PoolReading& r) { r.tags[0].held_s = 499; },
+      [](PoolReading& r) { r.tags[0].longest_s = 4.99; }, [](PoolReading& r) { r.use_p50_s = 0.101; },
+      [](PoolReading& r) { r.tags[1].waited_s = 149; }}},
+    {"slow tag",
+     [](PoolReading& r) {
+       r.tags = {{"report", 60, 60, 0, 6, 3, 600}, {"cart", 90, 90, 10, 0.1, 1, 0}};
+     },
+     {[](PoolReading& r) { r.tags[1].waited_s = 9.9; }}},
+    {"pool too small",
+     [](PoolReading& r) {
+       saturate(r, 5);
+       r.minutes.resize(10);
+       for (size_t i = 0; i < 5; ++i) r.minutes[i].acquires = 60, r.minutes[i].wait_p99_s = 0.021;
+     },
+     {[](PoolReading& r) { r.minutes[0].acquires = 59; }, [](PoolReading& r) { r.minutes[0].wait_p99_s = 0.02; },
+      [](PoolReading& r) { r.minutes.resize(9); }, [](PoolReading& r) { r.minutes[0].in_use_max = 9; }}},
+    {"pool too large",
+     [](PoolReading& r) {
+       for (auto* history : {&r.minutes, &r.hours})
+         for (auto& each : *history) each.in_use_max = 3, each.in_use_avg = 1;
+       r.hours.resize(24);
+     },
+     {[](PoolReading& r) { r.hours.resize(23); }, [](PoolReading& r) { r.policy.max_size = r.limit_size = 9; },
+      [](PoolReading& r) { r.hours[3].waiting_max = 1; }}},
+    {"waiters here while idle there",
+     [](PoolReading& r) {
+       r.in_use = 10;
+       r.waiting = 1;
+       for (size_t i = 0; i < 10; ++i) r.seconds[i].waiting_max = 1;
+       r.others = {{"2", "admin", "db1:5432/shop", 0, 2, 2, 0, 10}};
+     },
+     {[](PoolReading& r) { r.others[0].idle = 1, r.others[0].in_use = 0; },
+      [](PoolReading& r) { r.others[0].in_use = 3; }, [](PoolReading& r) { r.others[0].waiting = 1; },
+      [](PoolReading& r) { r.in_use = 9; }, [](PoolReading& r) { r.waiting = 0; }}},
+    {"statement cache thrashes",
+     [](PoolReading& r) {
+       count(r, statement_cache_evictions_total) = 1000;
+       count(r, statement_cache_misses_total) = 2000;
+       count(r, statement_cache_hits_total) = 7999;
+     },
+     {[](PoolReading& r) { count(r, statement_cache_evictions_total) = 999; },
+      [](PoolReading& r) { count(r, statement_cache_misses_total) = 2001; },
+      [](PoolReading& r) { count(r, statement_cache_hits_total) = 8001; }}},
+};
+
 std::string told(const std::vector<Insight>& insights) {
   std::string out;
   for (const Insight& each : insights) out += each.finding + " | " + each.evidence + " | " + each.advice + "\n";
@@ -361,6 +463,21 @@ TEST(Insights, EachCaseAndTheOneNextToIt) {
   }
 }
 
+TEST(Insights, NothingBelowTheLeastEvidence) {
+  for (const Bound& each : kBounds) {
+    PoolReading least = healthy();
+    each.least(least);
+    const std::vector<Insight> found = insights_of(least);
+    ASSERT_EQ(found.size(), 1U) << each.rule << ": " << told(found);
+    EXPECT_EQ(found[0].subject, rule_named(each.rule).subject);
+    for (size_t i = 0; i < each.below.size(); ++i) {
+      PoolReading reading = least;
+      each.below[i](reading);
+      EXPECT_EQ(told(insights_of(reading)), "") << each.rule << ", " << i;
+    }
+  }
+}
+
 TEST(Insights, EveryRuleHasACase) {
   std::set<std::string_view> tested;
   for (const Case& each : kCases) tested.insert(each.rule);
@@ -392,6 +509,16 @@ TEST(Insights, MostSevereFirst) {
   EXPECT_EQ(found[0].severity, Severity::critical);
   EXPECT_EQ(found[1].severity, Severity::warning);
   EXPECT_EQ(found[2].severity, Severity::info);
+}
+
+TEST(Insights, CriticalIfOneRequestInAHundredTimesOut) {
+  PoolReading reading = healthy();
+  saturate(reading, 60);
+  for (auto& minute : reading.minutes) minute.acquires = 5940, minute.timeouts = 60;
+  ASSERT_EQ(insights_of(reading).size(), 1U);
+  EXPECT_EQ(insights_of(reading)[0].severity, Severity::critical);
+  reading.minutes[0].timeouts = 59;
+  EXPECT_EQ(insights_of(reading)[0].severity, Severity::warning);
 }
 
 TEST(Insights, AHundredTagsDoNotHideTheRest) {
