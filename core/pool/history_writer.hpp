@@ -21,13 +21,11 @@
 namespace tide {
 
 // The counts of an interval, by their members of format::HistoryRecord.
-#define TIDE_HISTORY_COUNTS(X)                                                                                        \
-  X(acquires)                                                                                                         \
-  X(timeouts)                                                                                                         \
-  X(errors)                                                                                                           \
-  X(queries)                                                                                                          \
-  X(query_errors) X(faults) X(connects) X(connect_failures) X(query_cache_hits) X(query_cache_misses) X(result_bytes) \
-      X(waited)
+// clang-format off
+#define TIDE_HISTORY_COUNTS(X) \
+  X(acquires) X(timeouts) X(errors) X(queries) X(query_errors) X(faults) X(connects) X(connect_failures) \
+  X(query_cache_hits) X(query_cache_misses) X(result_bytes) X(waited)
+// clang-format on
 // The same for durations, which are recorded in milliseconds as `name_ms`.
 #define TIDE_HISTORY_TIMES(X) X(use) X(query) X(wait)
 
