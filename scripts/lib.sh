@@ -5,7 +5,8 @@ readonly python=/usr/bin/python3
 readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 libpq-dev nlohmann-json3-dev
   libcli11-dev libfmt-dev libncurses-dev libcurl4-openssl-dev libssl-dev)
 readonly packages_postgres=(postgresql-NN postgresql-server-dev-NN libssl-dev openssl)  # NN: see server_version
-readonly packages_test=(tmux python3-jsonschema python3-prometheus-client libgtest-dev libcpp-httplib-dev clang clang-format clang-tidy spin valgrind pgbouncer)
+readonly packages_test=(tmux python3-jsonschema python3-prometheus-client libgtest-dev libcpp-httplib-dev clang clang-format
+  clang-tidy spin valgrind pgbouncer)
 
 # Python programs do not write caches into the source tree.
 export PYTHONDONTWRITEBYTECODE=1

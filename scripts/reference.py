@@ -308,10 +308,10 @@ pool; `alerts=off` evaluates none.
 
 def metrics_page(library):
     yield "# Metrics\n"
-    yield """What exports report of each pool to monitoring systems ([how](../monitoring.md)). Names are those of OpenTelemetry's
-semantic conventions, as far as it has them; the relation [metrics](relations.md#metrics) has the same rows. A value that is
-not known is left out. *Source*: the [relation](relations.md) and column; of a histogram, the word in the column
-`metric`. Histograms have a bound at each power of two of a microsecond, up to 67 s.
+    yield """What exports report of each pool to monitoring systems ([how](../monitoring.md)). Names are those of
+OpenTelemetry's semantic conventions, as far as it has them; the relation [metrics](relations.md#metrics) has the
+same rows. A value that is not known is left out. *Source*: the [relation](relations.md) and column; of a histogram,
+the word in the column `metric`. Histograms have a bound at each power of two of a microsecond, up to 67 s.
 """
     columns = ("name", "prometheus_name", "instrument", "unit", "attribute", "source", "meaning")
     rows = [(code(name), code(prometheus_name), instrument, unit, code(attribute), code(source), meaning)

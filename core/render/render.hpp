@@ -20,7 +20,7 @@ struct RenderRequest {
   int64_t since_wall_ns = 0;  // from when history is included; 0: no history
   int64_t wall_now_ns = 0;
   bool is_masked = false;           // leave out what columns of Privacy::masked contain
-  bool has_legacy_names = false;    // metrics also under the names of older monitoring, see metrics.hpp
+  bool has_legacy_names = false;    // metrics also under the names of older monitoring, see legacy.hpp
   bool has_connection_max = false;  // db.client.connection.max, the former name of .limit, too
   bool is_for_sqlite = false;       // commands in reports are written as for SQLite
 };
