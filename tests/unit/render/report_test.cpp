@@ -216,7 +216,7 @@ TEST_F(ReportTest, UnknownPoolNamesTheKnownOnesAndWhereItLooked) {
     const Status status = refusal(format);
     EXPECT_EQ(status.code, Code::not_found);
     EXPECT_TRUE(has(status.message(), "\"ordres\""));
-    EXPECT_TRUE(has(status.detail(), "orders") && has(status.detail(), directory.path())) << status.detail();
+    EXPECT_TRUE(has(status.detail(), ": orders") && has(status.detail(), directory.path())) << status.detail();
     EXPECT_TRUE(has(status.hint(), "\"orders\"")) << status.hint();
   }
 }
