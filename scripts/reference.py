@@ -211,10 +211,12 @@ PostgreSQL a command requires `EXECUTE` on its function, which no role has by de
     comments = sql_comments()
     yield "## Waiting and reports\n"
     rows = [(f"`{declaration}`", text_of(comments, name)) for name, declaration in sql_functions()
-            if name in ("wait_applied", "health", "check_options", "version")]
+            if name in ("wait_applied", "health", "check_options", "export", "health_report", "dashboard", "version")]
     yield table(("function", "meaning"), rows)
     yield """In SQLite `tidepool_health(pool)` returns a JSON object, `tidepool_check_options(options)` is a table-valued
-function, and `tidepool_wait_applied` returns 1 or 0.
+function, and `tidepool_wait_applied` returns 1 or 0. In `tidepool_dashboard(pool, since)` and
+`tidepool_export(format, pool, since)` `since` is a duration such as `'1h'`, or a time. [Reports](../reports.md)
+have examples.
 """
     yield "## PostgreSQL only: hosted pools\n"
     rows = [(f"`{declaration}`", text_of(comments, name)) for name, declaration in sql_functions()

@@ -1,6 +1,5 @@
 // The format "dashboard": what a page shows of each pool. docs/schema/dashboard.schema.json describes every member.
 #include "base/json.hpp"
-#include "base/units.hpp"
 #include "render/formats.hpp"
 #include "render/pool_members.hpp"
 
@@ -75,7 +74,7 @@ Status render_dashboard(const RenderRequest& request, std::string& out) {
   HostReading host;
   if (Status read = read_host(request, relations_of(kDashboardMembers), host); !read) return read;
   ReportJson json = report_head("dashboard", kDashboardVersion, request, host);
-  json["since"] = request.since_wall_ns == 0 ? ReportJson(nullptr) : ReportJson(format_wall_ns(request.since_wall_ns));
+  json["since"] = request.since_wall_ns == 0 ? ReportJson(nullptr) : time_json(request.since_wall_ns / 1000);
   ReportJson& pools = json["pools"] = ReportJson::array();
   for (const ReportedPool& pool : host.pools) pools.push_back(dashboard_of(request, pool));
   out += json_dump(json);

@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "reading/rows.hpp"
 #include "segment/directory.hpp"
@@ -13,7 +12,6 @@
 namespace tide {
 namespace {
 
-constexpr size_t kNamesListedMax = 20;
 constexpr int64_t kNsPerHistoryMs = 1'000'000;
 constexpr int64_t kHourMs = 3'600'000;
 
@@ -40,26 +38,6 @@ size_t count_unreadable(const std::string& directory) {
   size_t count = 0;
   for (const std::string& path : list_segments(directory)) count += Attachment::open(path) ? 0 : 1;
   return count;
-}
-
-Status unknown_pool(const FleetFilter& wanted, const HostReading& host) {
-  std::set<std::string> names;
-  for_each_segment({wanted.directory, "", ""},
-                   [&](const Attachment& segment) { names.insert(clean_text(segment.header().pool, "")); });
-  const std::string what = wanted.instance_id.empty()
-                               ? "no pool " + in_quotes(wanted.pool)
-                               : "no instance " + in_quotes(wanted.instance_id) +
-                                     (wanted.pool.empty() ? "" : " of " + in_quotes(wanted.pool));
-  if (names.empty()) return Status::error(Code::not_found, what, host.message(), host.hint());
-  std::string list;
-  size_t listed = 0;
-  for (const std::string& name : names) {
-    if (++listed <= kNamesListedMax) list.append(list.empty() ? "" : ", ").append(name);
-  }
-  if (listed > kNamesListedMax) list += " and " + std::to_string(listed - kNamesListedMax) + " more";
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  return Status::error(Code::not_found, what, "pools in " + host.directory + " and of this process: " + list,
-                       did_you_mean(wanted.pool, known));
 }
 
 // Adds the rows of a relation to their pools; those of pools that the list does not have are dropped.
@@ -157,8 +135,7 @@ Status read_host(const RenderRequest& request, std::span<const std::string_view>
   if (Status listed = list_pools(request, out); !listed) return listed;
   if (out.pools.empty()) {
     out.unreadable = count_unreadable(out.directory);
-    const bool is_named = !request.which.pool.empty() || !request.which.instance_id.empty();
-    return is_named ? unknown_pool(request.which, out) : Status::ok();
+    return Status::ok();
   }
   find_namesakes(!request.which.instance_id.empty(), out);
   for (const std::string_view name : relations) {

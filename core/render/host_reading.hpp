@@ -3,7 +3,7 @@
 // Each relation is read once for all pools: a pool that closes meanwhile has no rows in the later ones. The list of pools
 // is that of the relation "pools".
 // Threads: any.
-// Failure: not_found if a name or instance was given that no pool has; it says where it looked and which pools there are.
+// Failure: as read_relation(). render() refuses names that no pool has.
 #pragma once
 
 #include <cstdint>

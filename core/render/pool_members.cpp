@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/units.hpp"
 #include "render/figures.hpp"
+#include "render/writing.hpp"
 
 namespace tide {
 namespace {
@@ -67,12 +67,17 @@ bool is_chosen(Chosen which, const Column& column) {
   return false;
 }
 
+ReportJson time_json(int64_t micros) {
+  const std::string text = iso_time(micros);
+  return text.empty() ? ReportJson(nullptr) : ReportJson(text);
+}
+
 ReportJson json_of(const Value& value, const Column& column) {
   if (is_null(value)) return nullptr;
   if (const auto* real = std::get_if<double>(&value)) return *real;
   if (const auto* whole = std::get_if<int64_t>(&value)) {
     if (column.type == ColumnType::boolean) return *whole != 0;
-    if (column.type == ColumnType::time) return format_wall_ns(*whole * kNsPerTimeUnit);
+    if (column.type == ColumnType::time) return time_json(*whole);
     return *whole;
   }
   const std::string& text = std::get<std::string>(value);
@@ -109,7 +114,7 @@ ReportJson report_head(std::string_view report, int version, const RenderRequest
   ReportJson out;
   out["report"] = report;
   out["version"] = version;
-  out["at"] = format_wall_ns(request.wall_now_ns);
+  out["at"] = time_json(request.wall_now_ns / kNsPerTimeUnit);
   out["directory"] = host.directory;
   out["masked"] = request.is_masked;
   out["message"] = or_null(host.message());

@@ -28,7 +28,9 @@ struct PoolMember {
   bool is_since = false;          // only rows whose column `at` is not before the request's time, if it has one
 };
 
-// A value as it is in JSON; times are texts as in SQLite.
+// Microseconds since 1970 as in the other formats; null outside of the years 1 to 9999.
+ReportJson time_json(int64_t micros);
+// A value as it is in JSON.
 ReportJson json_of(const Value& value, const Column& column);
 // The members of a pool, in order, added to `out`.
 void add_members(std::span<const PoolMember> members, const ReportedPool& pool, const RenderRequest& request,

@@ -140,7 +140,7 @@ void TextPage::put(std::string_view label, std::string_view text, size_t indent)
   if (used < indent) {
     out_.append(indent - used, ' ');
     used = indent;
-  } else if (!label.empty() && !label.ends_with(' ') && !text.empty()) {
+  } else if (used < kPageColumns && !label.empty() && !label.ends_with(' ') && !text.empty()) {
     out_ += ' ';
     ++used;
   }

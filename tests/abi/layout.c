@@ -277,6 +277,7 @@ static const struct fact facts[] = {
     NUMBER(TIDE_EXPORT_MASKED),
     NUMBER(TIDE_EXPORT_LEGACY_NAMES),
     NUMBER(TIDE_EXPORT_CONNECTION_MAX),
+    NUMBER(TIDE_EXPORT_FOR_SQLITE),
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 

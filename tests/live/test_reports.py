@@ -79,7 +79,7 @@ def bad_input(s):
     for call, *parts in (
             ("export('dashbord')", 'no format "dashbord"', "health_text", 'Did you mean "dashboard"?'),
             ("export(NULL)", "format is NULL"),
-            ("health_report('bad_inptu')", 'no pool "bad_inptu"', "pools in /", 'Did you mean "bad_input"?'),
+            ("health_report('bad_inptu')", 'no pool is called "bad_inptu"', "of /", 'Did you mean "bad_input"?'),
             ("health_report(:pool, 'html')", 'format is "html"', "text, json"),
             (f"dashboard(:pool, {ago})", "in the future", "Accepted: how far back from now"),
             (f"export('json', :pool, {ago})", "in the future"),

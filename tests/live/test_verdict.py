@@ -41,6 +41,12 @@ def is_status(s, pool, status):
     return verdict(s)
 
 
+def without_a_breaker(s):
+    pool = s.pool(f"{CALM} breaker=off min_size=1 max_size=2")
+    until(lambda: verdict(s)[3], "the first checks")
+    is_(is_status(s, pool, "healthy")[1], [], "a pool without a breaker has no problem because of it")
+
+
 def healthy(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=2")
     until(lambda: verdict(s)[3], "the first checks")
@@ -164,7 +170,7 @@ def options_without_effect(s):
     is_(note("scale_up_wait"), None)
 
 
-CASES = (healthy, exhausted, many_waiters, unreachable, commands_do_not_affect_health, finding_a_pool,
+CASES = (healthy, without_a_breaker, exhausted, many_waiters, unreachable, commands_do_not_affect_health, finding_a_pool,
          checking_options, presets, options_without_effect)
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Reports(support.SegmentCase):
                       valid(self.one(db, "SELECT tidepool_health_report(NULL, 'json')"), "health")):
             self.assertEqual((found["pools"], found["directory"]), ([], self.segments))
             self.assertIn("TIDEPOOL_DIR", found["hint"])
-        self.refused(db, "SELECT tidepool_dashboard('shop')", 'no pool "shop"', self.segments, "TIDEPOOL_DIR")
+        self.refused(db, "SELECT tidepool_dashboard('shop')", 'no pool is called "shop"', self.segments, "TIDEPOOL_DIR")
 
     def test_a_file_that_cannot_be_read_is_counted(self):
         pathlib.Path(self.segments, "shop.%032x.segment" % 1).write_text("of a newer version")

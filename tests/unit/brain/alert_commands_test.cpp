@@ -70,6 +70,18 @@ TEST(AlertRules, ClearAtIsNotBeyondThreshold) {
   EXPECT_EQ(rig.rule("a")->clear_at, 9);
 }
 
+TEST(AlertRules, ThresholdHasTheUnitOfTheRulesMetric) {
+  AlertRig rig;
+  const double before = rig.rule("connection_exhaustion")->threshold;
+  test::AlertWish percent = wish("connection_exhaustion");
+  percent.threshold = 90;
+  const Verdict refused = rig.set(percent);
+  EXPECT_TRUE(is_refused(refused, Code::bad_argument));
+  EXPECT_EQ(refused.why.message(),
+            "alert rule \"connection_exhaustion\": threshold 90 is above 1, the highest utilization");
+  EXPECT_EQ(rig.rule("connection_exhaustion")->threshold, before);
+}
+
 TEST(AlertRules, DownwardRuleMustBeAbleToEnd) {
   EXPECT_EQ(brain::default_clear_at(Metric::health, Comparison::below, 50), 55);
   EXPECT_EQ(brain::default_clear_at(Metric::health, Comparison::below, 98), 99);

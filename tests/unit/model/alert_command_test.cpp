@@ -84,6 +84,27 @@ TEST(AlertCommand, CanonicalFormIsEquivalent) {
   EXPECT_EQ(good("set_alert", with("hold", "90000")).arguments_json(), R"({"rule":"r","hold":"90s"})");
 }
 
+TEST(AlertCommand, RefusesThresholdInAnotherUnit) {
+  const Status percent = bad("set_alert", R"({"rule": "r", "metric": "utilization", "threshold": 90})");
+  EXPECT_EQ(percent.message(), "alert rule \"r\": threshold 90 is above 1, the highest utilization");
+  EXPECT_EQ(percent.hint(), "for 90 % give 0.9");
+  EXPECT_TRUE(contains(percent.detail(), "ratio"));
+  const Status end = bad("set_alert", R"({"rule": "r", "metric": "health", "comparison": "<", "clear_at": 101})");
+  EXPECT_TRUE(contains(end.message(), "clear_at 101 is above 100")) << end.message();
+  for (const auto& [metric, typed, hint] : {std::tuple{"oldest_wait_ms", "5s", ": 5000"},
+                                            {"wal_bytes", "16MB", ": 16777216"},
+                                            {"error_rate", "5%", ": 90 % is 0.9"},
+                                            {"waiting", "5s", "is callers"}}) {
+    const Status unit =
+        bad("set_alert", R"({"rule": "r", "metric": ")" + std::string(metric) + R"(", "threshold": ")" + typed + "\"}");
+    EXPECT_TRUE(contains(unit.message(), typed)) << unit.message();
+    EXPECT_TRUE(contains(unit.hint(), hint)) << unit.hint();
+  }
+  EXPECT_TRUE(contains(bad("set_alert", with("threshold", "\"5s\"")).hint(), "the unit of the metric"));
+  good("set_alert", R"({"rule": "r", "metric": "utilization", "threshold": 1, "clear_at": 1})");
+  good("set_alert", R"({"rule": "r", "metric": "oldest_wait_ms", "threshold": 5000000})");
+}
+
 TEST(AlertCommand, SuggestsSimilarNames) {
   const Status metric = bad("set_alert", with("metric", "\"utilisation\""));
   EXPECT_TRUE(contains(metric.message(), "metric is \"utilisation\"")) << metric.message();

@@ -133,7 +133,7 @@ TEST_F(ReportTest, HealthJsonIsThatOfTheWorstPool) {
   EXPECT_EQ(report["pools"][1]["issues"].size(), report["pools"][1]["recommendations"].size());
 }
 
-TEST_F(ReportTest, DashboardHasTheOldestLeasesFirstAndAtMostFifty) {
+TEST_F(ReportTest, DashboardHasTheOldestLeasesFirst) {
   for (uint32_t i = 0; i < 8; ++i) {
     lease("t" + std::to_string(i), i);
     put(segment->slots()[i].acquired_mono, test::bits(test::kNowMono - (i + 1) * kSecond));
@@ -216,7 +216,7 @@ TEST_F(ReportTest, UnknownPoolNamesTheKnownOnesAndWhereItLooked) {
     const Status status = refusal(format);
     EXPECT_EQ(status.code, Code::not_found);
     EXPECT_TRUE(has(status.message(), "\"ordres\""));
-    EXPECT_TRUE(has(status.detail(), "orders") && has(status.detail(), directory.path())) << status.detail();
+    EXPECT_TRUE(has(status.detail(), ": orders") && has(status.detail(), directory.path())) << status.detail();
     EXPECT_TRUE(has(status.hint(), "\"orders\"")) << status.hint();
   }
 }
