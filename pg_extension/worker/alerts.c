@@ -257,9 +257,7 @@ void alerts_forget(HostedPool* hosted) {
 static dsm_segment* shared_memory(Size bytes) {
   dsm_segment* volatile made = NULL;
   PG_TRY();
-  {
-    made = dsm_create(bytes, DSM_CREATE_NULL_IF_MAXSEGMENTS);
-  }
+  { made = dsm_create(bytes, DSM_CREATE_NULL_IF_MAXSEGMENTS); }
   PG_CATCH();
   {
     EmitErrorReport();

@@ -67,11 +67,13 @@ def trickling(connection):
 
 
 def endless_answer(connection):
-    """Accepted; what follows is not read to its end."""
+    """Accepted; what follows is not read to its end. `endless_answer.is_read`: it was."""
+    endless_answer.is_read = False
     try:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        for _ in range(100_000):
+        for _ in range(10_000):
             connection.sendall(b"x" * 10_000)
+        endless_answer.is_read = True
     except OSError:
         pass
 

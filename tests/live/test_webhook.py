@@ -224,6 +224,7 @@ def endless_answer(s):
     pool = s.pool(f"{CALM} notify_webhook_url={to.url()}")
     lease = raise_alert(s, pool)
     until(lambda: figure(s, "notifications_sent_total") == 1, "what follows the status is not needed")
+    is_(receiver.endless_answer.is_read, False, "a hundred megabytes")
     lease.release()
 
 

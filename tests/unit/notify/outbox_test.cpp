@@ -129,8 +129,9 @@ TEST_F(OutboxTest, WrongPasswordDropsNothing) {
 
 TEST_F(OutboxTest, FullQueueDropsFirstWhatALaterChangeIncludes) {
   put(1);
-  put(1, AlertStep::resolved);
-  for (uint64_t id = 2; id <= Outbox::kQueueMax; ++id) put(id);
+  put(2);
+  put(2, AlertStep::resolved);
+  for (uint64_t id = 3; id <= Outbox::kQueueMax; ++id) put(id);
   EXPECT_EQ(outbox.facts().dropped, 1U);
   std::vector<AlertChange> all;
   for (auto some = next(); !some.empty(); some = next()) {
@@ -138,8 +139,9 @@ TEST_F(OutboxTest, FullQueueDropsFirstWhatALaterChangeIncludes) {
     outbox.settle(answer(200), now);
   }
   ASSERT_EQ(all.size(), Outbox::kQueueMax);
-  EXPECT_EQ(all.front().alert_id, 1U);
-  EXPECT_TRUE(all.front().is_resolved()) << "it was said that it fired, and that it ended";
+  EXPECT_EQ(all[0].alert_id, 1U) << "the oldest, of which nothing else is known";
+  EXPECT_EQ(all[1].alert_id, 2U);
+  EXPECT_TRUE(all[1].is_resolved()) << "it was said that it fired, and that it ended";
   expect_all_accounted(Outbox::kQueueMax + 1);
 }
 
@@ -257,6 +259,20 @@ TEST_F(ApiOutbox, RepeatsWhileFiringAndFiveMinutesLonger) {
   EXPECT_LE(last, resolved_at + Outbox::kRepeatResolvedFor + Span::seconds(1));
   EXPECT_EQ(outbox.facts().sent, 2U) << "repetitions are not counted";
   EXPECT_EQ(outbox.next_wakeup(), Instant::never());
+}
+
+TEST_F(ApiOutbox, OtherChangesDoNotPutOffRepetitions) {
+  put(1);
+  next();
+  outbox.settle(answer(200), now);
+  int told = 0;
+  for (uint64_t id = 2; id < 20; ++id) {
+    put(id);
+    for (const AlertChange& change : next()) told += change.alert_id == 1 ? 1 : 0;
+    outbox.settle(answer(200), now);
+    now += Span::seconds(20);
+  }
+  EXPECT_GE(told, 5);
 }
 
 TEST_F(ApiOutbox, FailedRepetitionIsRepeatedSoon) {

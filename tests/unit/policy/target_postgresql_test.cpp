@@ -9,13 +9,13 @@ namespace {
 
 using test::contains;
 
-struct Row {
+struct PostgresRow {
   std::string_view url;
   std::string_view shown;
   std::string_view user;
   std::string_view connect_text;  // "" where it is the URL itself
 };
-constexpr Row kRows[] = {
+constexpr PostgresRow kPostgresRows[] = {
     {"postgresql://", "[local]:5432", "", ""},
     {"postgresql://db.example/app", "db.example:5432/app", "", ""},
     {"postgres://db.example:6432/app", "db.example:6432/app", "", ""},
@@ -52,7 +52,7 @@ constexpr Row kRows[] = {
 };
 
 TEST(PostgresqlTarget, IsShownWithoutSecrets) {
-  for (const Row& row : kRows) {
+  for (const PostgresRow& row : kPostgresRows) {
     const auto parsed = test::parse(row.url);
     ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message();
     EXPECT_EQ(parsed->target.backend, Backend::postgresql);

@@ -216,6 +216,7 @@ std::string random_text(const Setting& setting, Rng& rng) {
     case SettingKind::choice: return std::string(setting.choices[rng.below(setting.choices.size())]);
     case SettingKind::text:
       if (setting.name == "recovery") return std::string(rng.chance(0.3) ? "" : kRecoveryStrategies[rng.below(3)]);
+      if (setting.name == "notify_webhook_url") return "https://h" + std::to_string(rng.below(9));
       if (setting.name == "replica_url") return "postgresql://h" + std::to_string(rng.below(9)) + "/db";
       return "/" + std::string(rng.below(50), 't');
     case SettingKind::bytes: {
