@@ -11,6 +11,7 @@ import subprocess
 import stage
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
+STARTED_AT = 40, 48  # in the header of a segment
 BUILD = pathlib.Path(os.environ["TIDE_BUILD"])
 # 'label'=value;warning;critical;minimum;maximum
 FIGURE = re.compile(r" '(?:[^'=]+)'=[0-9.]+;[0-9.]*;[0-9.]*;[0-9.]*(?:;[0-9.]*)?")
@@ -156,6 +157,13 @@ class Doctor(stage.CommandCase):
         self.assertIn("remove the file", self.advice_on(str(damaged), found))
         self.assertIn("ignored", self.advice_on(str(strange), found))
 
+    def test_a_clock_that_was_set_back(self):
+        template = self.dead_segment("template")
+        self.plant("later", lambda data: data.__setitem__(slice(*STARTED_AT), (2 ** 62).to_bytes(8, "little")), template)
+        self.remove(template)
+        _, found = self.findings(code=stage.FAILED)
+        self.assertIn("clock", self.advice_on('pool "later" was opened in the future', found))
+
     def test_rights(self):
         if os.geteuid() != 0:
             print("not tested here, because only root can become another user: files of other users")
@@ -176,6 +184,12 @@ class Doctor(stage.CommandCase):
                               env=dict(os.environ, LD_LIBRARY_PATH=str(copy)), cwd="/", timeout=stage.SECONDS_MAX, **as_nobody)
         self.assertEqual(done.returncode, stage.NO_POOL, done.stderr)
         found = {row["message"]: row["advice"] for row in json.loads(done.stdout)["findings"]}
+        closed = pathlib.Path(self.segments, "closed")
+        closed.mkdir(mode=0o700)
+        status = subprocess.run([str(copy / "tidepool"), "status", "--dir", str(closed)], capture_output=True, text=True,
+                                check=False, env=dict(os.environ, LD_LIBRARY_PATH=str(copy)), cwd="/",
+                                timeout=stage.SECONDS_MAX, **as_nobody)
+        self.assertIn("which this user may not read", status.stderr)
         self.assertIn("join the group", self.advice_on("cannot be read: Permission denied", found))
 
 
