@@ -217,6 +217,11 @@ bool Model::tick(int64_t now_ns) {
 
 void Model::say(std::string text, Style style) { message_ = {std::move(text), style, now_ns_ + kMessage_ns}; }
 
+void Model::warn(std::string text, int64_t now_ns) {
+  now_ns_ = now_ns;
+  say(std::move(text), Style::warning);
+}
+
 std::vector<Order> Model::take_orders() { return std::exchange(orders_, {}); }
 
 void Model::answer(const Answer& answer, int64_t now_ns) {

@@ -85,6 +85,8 @@ class Model {
   void show(std::shared_ptr<const Snapshot> snapshot);
   void press(const Key& key, int64_t now_ns);
   void answer(const Answer& answer, int64_t now_ns);
+  // What the user should know, as a message.
+  void warn(std::string text, int64_t now_ns);
   // Ends messages and plays the recording. True: something changed.
   bool tick(int64_t now_ns);
   std::vector<Order> take_orders();

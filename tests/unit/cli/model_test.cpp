@@ -3,9 +3,12 @@
 
 #include "top/model.hpp"
 #include "unit/cli/frames.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide::cli::test {
 namespace {
+
+using tide::test::rounds;
 
 using top::Key;
 using top::Model;
@@ -163,7 +166,7 @@ TEST_F(ScreenModel, MessagesEnd) {
 TEST_F(ScreenModel, AnyKeysInAnyOrderAreSafe) {
   uint64_t state = 88172645463325252u;
   const std::string keys = "1234567 jk/sS+-bpKaiw<>r?y\nnq0";
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < rounds(20'000); ++i) {
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;

@@ -15,9 +15,12 @@
 #include "top/player.hpp"
 #include "top/timeline.hpp"
 #include "unit/cli/frames.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide::cli::test {
 namespace {
+
+using tide::test::rounds;
 
 using record::Recording;
 using record::RecordingWriter;
@@ -180,7 +183,7 @@ TEST_F(RecordingFile, RandomBytesAreNeverACrash) {
     return state ^= state << 17;
   };
   int shown = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < rounds(3000); ++round) {
     std::string bytes = intact;
     for (uint64_t i = 0; i <= random() % 4; ++i) bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 4 == 0) bytes.resize(random() % bytes.size());
@@ -202,7 +205,7 @@ TEST_F(RecordingFile, RandomBytesAreNeverACrash) {
       EXPECT_FALSE(failure.message.empty());
     }
   }
-  EXPECT_GT(shown, 1000);
+  EXPECT_GT(shown, rounds(3000) / 3);
 }
 
 TEST_F(RecordingFile, HugeCountsAreRefused) {
