@@ -184,11 +184,14 @@ class Model {
   bool wants_redraw_ = false;
 };
 
-// What the keys do, for the help: the key, and what it does. An empty key begins a section.
+// What a key does, for the help. An empty key begins a section.
 struct KeyHelp {
+  enum class Where : uint8_t { everywhere, live, recording };
+
   std::string_view key;
   std::string_view meaning;
+  Where where = Where::everywhere;
 };
-std::span<const KeyHelp> key_help();
+std::vector<KeyHelp> key_help(bool is_recording);
 
 }  // namespace tide::cli::top

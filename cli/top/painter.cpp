@@ -575,7 +575,7 @@ void draw_footer(Grid& grid, const Model& model, int y, int rows) {
 }
 
 void draw_help(Grid& grid, const Model& model, int y, int height) {
-  const auto keys = key_help();
+  const std::vector<KeyHelp> keys = key_help(model.player() != nullptr);
   const size_t rows = static_cast<size_t>(std::max(0, height));
   const size_t last = keys.size() > rows ? keys.size() - rows : 0;
   const size_t top = std::min(model.dialog().scroll, last);
