@@ -205,7 +205,12 @@ void draw_table(Grid& grid, Model& model, int y, int height) {
     if (is_cursor) grid.set(0, row, '>', Style::title);
     if (model.is_marked(line)) grid.set(is_cursor ? 1 : 0, row, '*', Style::warning);
     for (const Placed& place : placed) draw_field(grid, model, place, view.columns[place.column], line, row);
-    if (is_cursor) grid.set_reverse(row);
+    if (!is_cursor) continue;
+    grid.set_reverse(0, row, grid.size().width);
+    // Bars would say the opposite.
+    for (const Placed& place : placed) {
+      if (line.fields[place.column].kind != Field::Kind::text) grid.set_reverse(place.x, row, place.width, false);
+    }
   }
 }
 
@@ -472,7 +477,6 @@ void draw_header(Grid& grid, const Model& model) {
                         player->is_playing() ? "playing" : "paused");
     if (player->speed() != 1) right += fmt::format(" x{:g}", player->speed());
   }
-  grid.set_reverse(0);
   const int right_x = width - shown_width(right) - 1;
   const int room = right_x - 1;
   std::string left = width < kNarrow ? "tidepool" : "tidepool top";
@@ -487,7 +491,7 @@ void draw_header(Grid& grid, const Model& model) {
   const Style style = alerts > 0 ? Style::bad : Style::plain;
   grid.put(1, 0, left, style, std::max(0, room), true);
   if (right_x > 10) grid.put(right_x, 0, right, Style::plain, width, true);
-  grid.set_reverse(0);
+  grid.set_reverse(0, 0, width);
 }
 
 // With the numbers of rows, if there is room for them.

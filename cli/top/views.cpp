@@ -182,6 +182,7 @@ Line alert_line(const AlertRow& alert) {
 Line insight_line(const InsightRow& insight, size_t place) {
   Line line{insight.instance_id + "/" + insight.subject + "/" + std::to_string(place), insight.instance_id,
             insight.pool};
+  line.label = insight.finding;
   const std::string change = change_of(insight);
   line.fields = {severity_field(insight.severity), words(insight.pool), words(insight.subject, Style::dim),
                  words(insight.finding), words(change, Style::good)};

@@ -159,7 +159,7 @@ TEST_F(ScreenPainter, AHundredPoolsScroll) {
   (void)painted(80, 24);
   EXPECT_FALSE(contains(painted(80, 24), "pool1099"));
   model_.press(Key{Key::Name::end}, 0);
-  EXPECT_TRUE(contains(painted(80, 24), "pool1099"));
+  EXPECT_TRUE(contains(painted(80, 24), "> pool1099"));
   EXPECT_TRUE(contains(painted(80, 24), "100 pools"));
 }
 
@@ -170,6 +170,15 @@ TEST_F(ScreenPainter, DeadPoolsAreMarked) {
   for (int x = 0; x < 80; ++x)
     is_bad = is_bad || (grid.at(x, 3).character == 'd' && grid.at(x, 3).style == top::Style::bad);
   EXPECT_TRUE(is_bad) << text_of(grid);
+}
+
+TEST_F(ScreenPainter, CursorDoesNotInvertBars) {
+  show({{.in_use = 5, .idle = 0}});
+  const Grid grid = paint(model_, {80, 24}, true);
+  EXPECT_TRUE(grid.at(2, 3).is_reverse);
+  for (int x = 0; x < 80; ++x) {
+    if (grid.at(x, 3).character == U'█') EXPECT_FALSE(grid.at(x, 3).is_reverse) << x;
+  }
 }
 
 TEST_F(ScreenPainter, QuestionsShowTheirKeys) {

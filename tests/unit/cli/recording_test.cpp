@@ -221,6 +221,17 @@ TEST_F(RecordingFile, HugeCountsAreRefused) {
   }
 }
 
+TEST_F(RecordingFile, ImpossibleTimesAreRefused) {
+  for (const int64_t time : {std::numeric_limits<int64_t>::max(), int64_t{-1}}) {
+    Frame frame = frame_of({{}});
+    frame.wall_us = time;
+    EXPECT_THROW((void)Recording::of_frames({frame}), Failure);
+    frame = frame_of({{}});
+    frame.mono_ns = time;
+    EXPECT_THROW((void)Recording::of_frames({frame}), Failure);
+  }
+}
+
 TEST_F(RecordingFile, HistoryIsShownBeforeTheFirstFrame) {
   Frame frame = frame_of({{}}, 600);
   Table history{"pool_history",
