@@ -233,17 +233,11 @@ class Doctor {
       require_pools(which_);
     } catch (const Failure& failure) {
       add("critical", failure.message + (failure.detail.empty() ? "" : ": " + failure.detail),
-          !failure.hint.empty() && !pool_.empty() && pools_elsewhere() == 0
+          !failure.hint.empty() && !pool_.empty()
               ? failure.hint
               : "a pool is only visible while it is open with publish=on; compare its option dir with the directory "
                 "above, and in a container mount that directory");
     }
-  }
-
-  size_t pools_elsewhere() const {
-    size_t count = 0;
-    for (size_t i = 0; i < directories_.size(); ++i) count += i == used_ ? 0 : directories_[i].segments;
-    return count;
   }
 
   void examine_elsewhere() {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <tidepool/tidepool.h>
 
 #include <CLI/CLI.hpp>

@@ -87,8 +87,10 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     lived_ms_total double precision, leases_cancelled_total bigint, statement_cache_evictions_total bigint,
     statement_cache_bytes bigint, acquire_cancelled_total bigint, query_cache_entries bigint,
     query_cache_bytes bigint, checkpoints_total bigint, checkpoint_failures_total bigint,
-    query_log_lost_total bigint, query_cache_shared_total bigint, query_cache_stale_total bigint,
-    query_cache_evictions_total bigint, query_cache_invalidations_total bigint, query_cache_refused_total bigint)
+    query_log_lost_total bigint, result_bytes_total bigint, retries_helped_total bigint,
+    query_cache_shared_total bigint, query_cache_stale_total bigint, query_cache_evictions_total bigint,
+    query_cache_invalidations_total bigint, query_cache_refused_total bigint, notifications_sent_total bigint,
+    notification_failures_total bigint, notifications_dropped_total bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -167,11 +169,16 @@ COMMENT ON COLUMN tidepool.pool_stats.query_cache_bytes IS 'Memory of the result
 COMMENT ON COLUMN tidepool.pool_stats.checkpoints_total IS 'Checkpoints of the WAL that the pool made (SQLite).';
 COMMENT ON COLUMN tidepool.pool_stats.checkpoint_failures_total IS 'Checkpoints that failed, or could not finish because of readers (SQLite).';
 COMMENT ON COLUMN tidepool.pool_stats.query_log_lost_total IS 'Queries that are missing in the query log because it was full. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.result_bytes_total IS 'Bytes of the results of queries. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_helped_total IS 'Transactions and statements that succeeded after a repetition.';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_shared_total IS 'Queries that waited for the same query of another caller and got its result. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_stale_total IS 'Queries answered with an expired result, while one caller renews it. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_evictions_total IS 'Cached results that were removed to make room. [entries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_invalidations_total IS 'Cached results that were removed because of a change, a command or a notification. [entries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_refused_total IS 'Results that were not cached: too large, or of a volatile statement. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.notifications_sent_total IS 'Alerts delivered to notify_webhook_url. [notifications]';
+COMMENT ON COLUMN tidepool.pool_stats.notification_failures_total IS 'Attempts to deliver to notify_webhook_url that failed; they are repeated.';
+COMMENT ON COLUMN tidepool.pool_stats.notifications_dropped_total IS 'Alerts that were not delivered to notify_webhook_url: the queue was full, the receiver refused them, or they became too old. [notifications]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -649,6 +656,46 @@ COMMENT ON COLUMN tidepool.targets.last_checked_at IS 'When its role and positio
 COMMENT ON COLUMN tidepool.targets.left_out_since IS 'Since when it gets no reads (primary: no writes); null: it does.';
 COMMENT ON COLUMN tidepool.targets.why IS 'Why it gets none. Masked without pg_read_all_stats.';
 
+CREATE FUNCTION tidepool.read_insights(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, severity text, subject text, finding text, evidence text, advice text,
+    option_name text, option_value text)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_insights(text, text) IS
+  'The rows of the view insights; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.insights AS SELECT * FROM tidepool.read_insights();
+COMMENT ON VIEW tidepool.insights IS 'What each pool''s figures suggest to change, most severe first.';
+COMMENT ON COLUMN tidepool.insights.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.insights.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.insights.severity IS 'info, warning or critical.';
+COMMENT ON COLUMN tidepool.insights.subject IS 'What it is about: size, leases, a tag, connections, statements, cache, server ...';
+COMMENT ON COLUMN tidepool.insights.finding IS 'What was found, in one sentence. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.insights.evidence IS 'The figures from which it follows. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.insights.advice IS 'What to change. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.insights.option_name IS 'The option to change; null if the advice is not about an option.';
+COMMENT ON COLUMN tidepool.insights.option_value IS 'The value to set it to; null if there is none to recommend.';
+
+CREATE FUNCTION tidepool.read_tags(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, tag text, in_use bigint, waiting bigint, samples_total bigint,
+    held_ms_total double precision, waited_ms_total double precision, longest_ms double precision,
+    last_seen timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_tags(text, text) IS
+  'The rows of the view tags; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.tags AS SELECT * FROM tidepool.read_tags();
+COMMENT ON VIEW tidepool.tags IS 'Who holds and awaits connections, by the tag of the lease, from a sample each second.';
+COMMENT ON COLUMN tidepool.tags.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.tags.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.tags.tag IS 'Tag of the leases. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.tags.in_use IS 'Leases with this tag, at the last sample. [leases]';
+COMMENT ON COLUMN tidepool.tags.waiting IS 'Callers with this tag that waited, at the last sample. [callers]';
+COMMENT ON COLUMN tidepool.tags.samples_total IS 'Leases and waiting callers with this tag that were seen by a sample; one sample a second.';
+COMMENT ON COLUMN tidepool.tags.held_ms_total IS 'Time that leases of this tag were held, estimated from the samples. [ms]';
+COMMENT ON COLUMN tidepool.tags.waited_ms_total IS 'Time that callers with this tag waited, estimated from the samples. [ms]';
+COMMENT ON COLUMN tidepool.tags.longest_ms IS 'Longest lease that a sample saw. [ms]';
+COMMENT ON COLUMN tidepool.tags.last_seen IS 'Last sample that saw this tag.';
+
 -- end of the relations
 
 CREATE FUNCTION tidepool.health(pool text) RETURNS SETOF tidepool.health
@@ -873,6 +920,8 @@ GRANT EXECUTE ON FUNCTION tidepool.read_slow_queries(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_failed_queries(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_queries(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_targets(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_insights(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_tags(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.health(text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.check_options(text) TO pg_monitor;
 GRANT SELECT ON tidepool.pools TO pg_monitor;
@@ -899,6 +948,8 @@ GRANT SELECT ON tidepool.slow_queries TO pg_monitor;
 GRANT SELECT ON tidepool.failed_queries TO pg_monitor;
 GRANT SELECT ON tidepool.queries TO pg_monitor;
 GRANT SELECT ON tidepool.targets TO pg_monitor;
+GRANT SELECT ON tidepool.insights TO pg_monitor;
+GRANT SELECT ON tidepool.tags TO pg_monitor;
 GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 

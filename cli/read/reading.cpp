@@ -1,8 +1,12 @@
 #include "read/reading.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "commands.hpp"
 #include "text/print.hpp"
@@ -114,7 +118,9 @@ void require_pools(const Which& which) {
   const Reading all = read("pools", {which.directory, "", ""});
   if (all.rows.empty()) {
     if (!unread.empty()) throw Failure{kNoPool, "no pool can be read in " + directory, unread, kSeeDoctor};
-    throw Failure{kNoPool, "no pools on this host", "looked in " + directory,
+    const bool is_closed = ::access(directory.c_str(), R_OK | X_OK) != 0 && errno == EACCES;
+    throw Failure{kNoPool, "no pools on this host",
+                  "looked in " + directory + (is_closed ? ", which this user may not read" : ""),
                   "open a pool with publish=on; if it uses another directory, set TIDEPOOL_DIR or --dir to it; "
                   "tidepool doctor examines this"};
   }

@@ -27,7 +27,7 @@ inline constexpr uint64_t kSecondNs = 1'000'000'000;
 class SegmentMaker {
  public:
   static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6, kAlerts = 4, kStripes = 2,
-                            kDigests = 4;
+                            kDigests = 4, kTags = 4;
 
   explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1, uint32_t slots = kSlots) {
     format::Header layout{};
@@ -129,6 +129,8 @@ class SegmentMaker {
     place(h.routing, 1, sizeof(format::TargetVitals));
     place(h.wal, 1, sizeof(format::WalVitals));
     place(h.listener, 1, sizeof(format::ListenerVitals));
+    place(h.notify, 1, sizeof(format::NotifyStats));
+    place(h.tags, kTags, sizeof(format::TagRecord));
     return end;
   }
   void fill() {
