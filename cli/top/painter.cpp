@@ -569,8 +569,7 @@ void draw_footer(Grid& grid, const Model& model, int y, int rows) {
   const int width = grid.size().width - 1;
   if (draw_remark(grid, remark_of(model), y, rows) == 2 || rows < 2) return;
   const std::string_view keys =
-      model.player() != nullptr
-          ? "? help  Space play  left/right step  [ ] speed  g go to  / filter  q quit"
+      model.player() != nullptr           ? "? help  Space play  left/right step  [ ] speed  g go to  / filter  q quit"
       : model.table() == ViewKind::leases ? "? help  / filter  K revoke  S scale  b burst  p pause  Esc back  q quit"
       : model.table() == ViewKind::alerts
           ? "? help  / filter  Space mark  a acknowledge  Enter open  Esc back  q quit"
