@@ -80,9 +80,9 @@ int Grid::put(int x, int y, std::string_view text, Style style, int width, bool 
   return at;
 }
 
-void Grid::set_reverse(int y) {
-  for (int x = 0; x < size_.width; ++x) {
-    if (GridCell* one = cell(x, y)) one->is_reverse = true;
+void Grid::set_reverse(int x, int y, int width, bool is_reverse) {
+  for (int i = 0; i < std::min(width, size_.width); ++i) {
+    if (GridCell* one = cell(x + i, y)) one->is_reverse = is_reverse;
   }
 }
 

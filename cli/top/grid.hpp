@@ -39,7 +39,7 @@ class Grid {
   int put(int x, int y, std::string_view text, Style style = Style::plain, int width = 1 << 20, bool is_bold = false);
   // A character of the program's own.
   void set(int x, int y, char32_t character, Style style = Style::plain);
-  void set_reverse(int y);
+  void set_reverse(int x, int y, int width, bool is_reverse = true);
   const GridCell& at(int x, int y) const { return cells_[static_cast<size_t>(y * size_.width + x)]; }
   // A row as UTF-8, without blanks at its end.
   std::string row(int y) const;

@@ -49,6 +49,7 @@ std::shared_ptr<const Snapshot> Live::finish() {
     std::move(insights.begin(), insights.end(), std::back_inserter(snapshot->insights));
   }
   snapshot->place = place_;
+  for (const std::string& pool : scope_.pools) snapshot->asked += (snapshot->asked.empty() ? "" : ", ") + pool;
   tracks_.add(*snapshot);
   tracks_.fill(*snapshot);
   before_ = std::move(frame_);

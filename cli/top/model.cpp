@@ -39,36 +39,43 @@ std::string utf8_of(char32_t c) {
   return out;
 }
 
+using enum KeyHelp::Where;
 constexpr KeyHelp kKeys[] = {
     {"", "Views"},
-    {"1-7 F1-F7", "pools, leases, waiters, alerts, insights, tags, events; Tab: the next one"},
+    {"1-7 F1-F7", "pools, leases, waiters, alerts, insights, tags, events; Tab: next"},
     {"Enter", "open the pool at the cursor: the views then show only this one"},
-    {"Esc", "back: closes a question, clears the filter and the marks, leaves the pool"},
+    {"Esc", "back: closes questions, clears filter and marks, leaves the pool"},
     {"", "Table"},
     {"arrows j k", "move; PgUp, PgDn, Home and End move far"},
     {"/", "show only rows that contain a text"},
     {"s < >", "sort by the next or the previous column; r reverses"},
-    {"Space", "mark: a command is then for all marked rows"},
     {"w", "sparklines: connections in use, or waiting callers"},
-    {"i Ctrl-L", "set the refresh interval; redraw the screen"},
-    {"", "Commands, each after a confirmation"},
-    {"S + -", "scale the pool: ask for a size, one more, one less"},
-    {"b", "burst: allow more connections than max_size for a time"},
-    {"p", "pause the pool, or resume it"},
-    {"K", "revoke the marked leases, or the one at the cursor"},
-    {"a", "acknowledge alerts"},
-    {"", "Recording"},
-    {"Space", "play or pause"},
-    {"left right", "one moment back or ahead; { and }: a minute"},
-    {"[ ]", "half or double speed"},
-    {"g", "go to a time"},
-    {"", ""},
+    {"Space", "mark: a command is then for all marked rows", live},
+    {"i", "set the refresh interval", live},
+    {"Ctrl-L", "redraw the screen"},
+    {"", "Commands, each after a confirmation", live},
+    {"S + -", "scale the pool: ask for a size, one more, one less", live},
+    {"b", "burst: allow more connections than max_size for a time", live},
+    {"p", "pause the pool, or resume it", live},
+    {"K", "revoke the marked leases, or the one at the cursor", live},
+    {"a", "acknowledge alerts", live},
+    {"", "Recording", recording},
+    {"Space", "play or pause", recording},
+    {"left right", "one moment back or ahead; { and }: a minute", recording},
+    {"[ ]", "half or double speed", recording},
+    {"g", "go to a time", recording},
     {"q", "quit"},
 };
 
 }  // namespace
 
-std::span<const KeyHelp> key_help() { return kKeys; }
+std::vector<KeyHelp> key_help(bool is_recording) {
+  std::vector<KeyHelp> keys;
+  for (const KeyHelp& key : kKeys) {
+    if (key.where == everywhere || (key.where == recording) == is_recording) keys.push_back(key);
+  }
+  return keys;
+}
 
 Model::Model(int64_t interval_ns, Player* player)
     : interval_ns_(interval_ns), player_(player), snapshot_(std::make_shared<const Snapshot>()) {
@@ -216,6 +223,11 @@ bool Model::tick(int64_t now_ns) {
 }
 
 void Model::say(std::string text, Style style) { message_ = {std::move(text), style, now_ns_ + kMessage_ns}; }
+
+void Model::warn(std::string text, int64_t now_ns) {
+  now_ns_ = now_ns;
+  say(std::move(text), Style::warning);
+}
 
 std::vector<Order> Model::take_orders() { return std::exchange(orders_, {}); }
 

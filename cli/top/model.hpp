@@ -85,6 +85,8 @@ class Model {
   void show(std::shared_ptr<const Snapshot> snapshot);
   void press(const Key& key, int64_t now_ns);
   void answer(const Answer& answer, int64_t now_ns);
+  // What the user should know, as a message.
+  void warn(std::string text, int64_t now_ns);
   // Ends messages and plays the recording. True: something changed.
   bool tick(int64_t now_ns);
   std::vector<Order> take_orders();
@@ -182,11 +184,14 @@ class Model {
   bool wants_redraw_ = false;
 };
 
-// What the keys do, for the help: the key, and what it does. An empty key begins a section.
+// What a key does, for the help. An empty key begins a section.
 struct KeyHelp {
+  enum class Where : uint8_t { everywhere, live, recording };
+
   std::string_view key;
   std::string_view meaning;
+  Where where = Where::everywhere;
 };
-std::span<const KeyHelp> key_help();
+std::vector<KeyHelp> key_help(bool is_recording);
 
 }  // namespace tide::cli::top

@@ -205,15 +205,22 @@ void draw_table(Grid& grid, Model& model, int y, int height) {
     if (is_cursor) grid.set(0, row, '>', Style::title);
     if (model.is_marked(line)) grid.set(is_cursor ? 1 : 0, row, '*', Style::warning);
     for (const Placed& place : placed) draw_field(grid, model, place, view.columns[place.column], line, row);
-    if (is_cursor) grid.set_reverse(row);
+    if (!is_cursor) continue;
+    grid.set_reverse(0, row, grid.size().width);
+    // Bars would say the opposite.
+    for (const Placed& place : placed) {
+      if (line.fields[place.column].kind != Field::Kind::text) grid.set_reverse(place.x, row, place.width, false);
+    }
   }
 }
 
 // Where nothing can be seen: what that may mean.
 void draw_no_pools(Grid& grid, const Model& model, int y) {
-  const std::string lines[] = {
-      "No pools in " + model.snapshot().place, "", "A pool appears here as soon as a program opens it with publish=on.",
-      "If the program uses another directory, set TIDEPOOL_DIR or --dir to it.", "tidepool doctor examines this host."};
+  const std::string& asked = model.snapshot().asked;
+  const std::string lines[] = {(asked.empty() ? "No pools in " : "No pool " + asked + " in ") + model.snapshot().place,
+                               "", "A pool appears here as soon as a program opens it with publish=on.",
+                               "If the program uses another directory, set TIDEPOOL_DIR or --dir to it.",
+                               "tidepool doctor examines this host."};
   for (const std::string& line : lines) grid.put(kMargin, y++, line, line == lines[0] ? Style::title : Style::plain);
 }
 
@@ -222,11 +229,6 @@ struct PaneLine {
   std::string text;
   Style style = Style::plain;
 };
-
-std::string change_of(const InsightRow& insight) {
-  if (insight.option_name.empty()) return insight.advice;
-  return insight.option_value.empty() ? insight.option_name : insight.option_name + " = " + insight.option_value;
-}
 
 std::string of_optional(std::string_view what, const std::string& value) {
   return value.empty() || value == "-" ? "" : std::string(what) + " " + value + "  ";
@@ -342,13 +344,74 @@ void draw_rule(Grid& grid, int y, const PoolRow& pool) {
   add(pool.app.empty() ? "" : pool.app + (pool.pid ? " pid " + std::to_string(*pool.pid) : ""), Style::dim);
 }
 
+int label_width(const Grid& grid) { return grid.size().width < kNarrow ? 0 : 9; }
+
 void draw_lines(Grid& grid, const std::vector<PaneLine>& lines, int y, int height) {
-  const int label = grid.size().width < kNarrow ? 0 : 9;
+  const int label = label_width(grid);
   for (size_t i = 0; i < lines.size() && static_cast<int>(i) < height; ++i) {
     const int row = y + static_cast<int>(i);
     if (label > 0) grid.put(kMargin, row, lines[i].label, Style::dim, label);
     grid.put(kMargin + label, row, lines[i].text, lines[i].style);
   }
+}
+
+// Where the first row of a text that needs several ends: after the last blank that fits.
+size_t end_of_first_row(std::string_view text, int width) {
+  size_t end = text.size();
+  while (end > 0 && shown_width(text.substr(0, end)) > width) {
+    const size_t blank = end < 2 ? std::string_view::npos : text.find_last_of(' ', end - 2);
+    if (blank == std::string_view::npos) return text.size();
+    end = blank + 1;
+  }
+  return end;
+}
+
+void add_wrapped(std::vector<PaneLine>& out, const std::string& label, std::string_view text, Style style, int width) {
+  for (bool is_first = true; !text.empty(); is_first = false) {
+    const size_t end = end_of_first_row(text, width);
+    out.push_back({is_first ? label : "", std::string(text.substr(0, end)), style});
+    text.remove_prefix(end);
+  }
+}
+
+// The texts of the row at the cursor, which the table has to cut.
+std::vector<PaneLine> details_of(const Model& model, int width) {
+  std::vector<PaneLine> out;
+  if (model.lines().empty()) return out;
+  const Line& line = model.lines()[model.cursor()];
+  const auto add = [&](const std::string& label, const std::string& text, Style style = Style::plain) {
+    add_wrapped(out, label, text, style, width);
+  };
+  for (const AlertRow& alert : model.snapshot().alerts) {
+    if (model.view() != ViewKind::alerts || alert.instance_id != line.instance_id || alert.alert_id != line.number)
+      continue;
+    add("alert", alert.rule + " of " + alert.pool + ": " + alert.message, style_of_severity(alert.severity));
+    if (alert.value && alert.threshold) {
+      add("value", fmt::format("{} {:.4g}, threshold {:.4g}", alert.metric, *alert.value, *alert.threshold));
+    }
+    add("to do", alert.advice);
+    if (!alert.acked_by.empty()) add("acked", "by " + alert.acked_by, Style::good);
+  }
+  for (const InsightRow& insight : model.snapshot().insights) {
+    const bool is_chosen = insight.instance_id == line.instance_id && line.label == insight.finding;
+    if (model.view() != ViewKind::insights || !is_chosen) continue;
+    add("finding", insight.finding, style_of_severity(insight.severity));
+    add("evidence", insight.evidence);
+    add("advice", insight.advice);
+    if (!insight.option_name.empty()) add("change", change_of(insight), Style::good);
+    break;
+  }
+  for (const EventRow& event : model.snapshot().events) {
+    if (model.view() != ViewKind::events || event.instance_id != line.instance_id || event.seq != line.number) continue;
+    add("event", event.message, style_of_severity(event.severity));
+    break;
+  }
+  return out;
+}
+
+void draw_details(Grid& grid, const Model& model, int y, int height) {
+  for (int x = 0; x < grid.size().width; ++x) grid.set(x, y, grid.is_utf8() ? U'─' : U'-', Style::dim);
+  draw_lines(grid, details_of(model, grid.size().width - kMargin - label_width(grid)), y + 1, height - 1);
 }
 
 // About the pool at the cursor.
@@ -375,7 +438,7 @@ int draw_page_head(Grid& grid, const Model& model, int y, int height) {
   draw_rule(grid, y++, *pool);
   if (height >= 14) {
     const int rows = height >= 24 ? 5 : 3;
-    const int label = grid.size().width < kNarrow ? 0 : 9;
+    const int label = label_width(grid);
     const int width = std::min(60, grid.size().width - kMargin - label - 12);
     if (width >= 10) {
       grid.put(kMargin, y, model.shows_waits() ? "waiting" : "in use", Style::dim, label);
@@ -414,7 +477,6 @@ void draw_header(Grid& grid, const Model& model) {
                         player->is_playing() ? "playing" : "paused");
     if (player->speed() != 1) right += fmt::format(" x{:g}", player->speed());
   }
-  grid.set_reverse(0);
   const int right_x = width - shown_width(right) - 1;
   const int room = right_x - 1;
   std::string left = width < kNarrow ? "tidepool" : "tidepool top";
@@ -429,30 +491,41 @@ void draw_header(Grid& grid, const Model& model) {
   const Style style = alerts > 0 ? Style::bad : Style::plain;
   grid.put(1, 0, left, style, std::max(0, room), true);
   if (right_x > 10) grid.put(right_x, 0, right, Style::plain, width, true);
-  grid.set_reverse(0);
+  grid.set_reverse(0, 0, width);
+}
+
+// With the numbers of rows, if there is room for them.
+std::vector<std::string> tabs_of(const Model& model, int width) {
+  std::vector<std::string> plain;
+  std::vector<std::string> counted;
+  int used = model.scope().empty() ? 1 : shown_width(model.scope_name()) + 3;
+  for (size_t i = 0; i < kViews; ++i) {
+    const auto kind = static_cast<ViewKind>(i);
+    const bool is_page = i == 0 && !model.scope().empty();
+    plain.push_back(fmt::format("{} {}", i + 1, is_page ? "Pool" : about(kind).title));
+    const bool is_counted = kind != ViewKind::events && kind != ViewKind::tags && !is_page && model.rows_of(kind) > 0;
+    counted.push_back(is_counted ? fmt::format("{} {}", plain.back(), model.rows_of(kind)) : plain.back());
+    used += shown_width(counted.back()) + 2;
+  }
+  return used <= width ? counted : plain;
 }
 
 void draw_tabs(Grid& grid, const Model& model, int y) {
   const int width = grid.size().width;
   int x = 1;
   if (!model.scope().empty()) x = grid.put(x, y, model.scope_name() + ": ", Style::warning, width / 3, true);
+  const std::vector<std::string> tabs = tabs_of(model, width);
   for (size_t i = 0; i < kViews; ++i) {
     const auto kind = static_cast<ViewKind>(i);
-    const bool is_page = i == 0 && !model.scope().empty();
-    std::string text = fmt::format("{} {}", i + 1, is_page ? "Pool" : about(kind).title);
-    const bool is_counted = kind != ViewKind::events && kind != ViewKind::tags && !is_page;
-    if (is_counted && model.rows_of(kind) > 0) text += fmt::format(" {}", model.rows_of(kind));
     const bool is_current = kind == model.view();
     // Where not all fit, at least the current one is shown.
     if (width < kNarrow && !is_current) continue;
-    if (x + shown_width(text) > width) break;
     const bool is_trouble = kind == ViewKind::alerts && model.rows_of(kind) > 0;
-    const int end = grid.put(x, y, is_current ? "[" + text + "]" : " " + text + " ",
-                             is_trouble   ? Style::bad
-                             : is_current ? Style::title
-                                          : Style::plain,
-                             width, is_current);
-    x = end;
+    x = grid.put(x, y, is_current ? "[" + tabs[i] + "]" : " " + tabs[i] + " ",
+                 is_trouble   ? Style::bad
+                 : is_current ? Style::title
+                              : Style::plain,
+                 width, is_current);
   }
 }
 
@@ -478,17 +551,6 @@ Remark remark_of(const Model& model) {
   return {};
 }
 
-// Where the first row of a text that needs two ends: after the last blank that fits.
-size_t end_of_first_row(std::string_view text, int width) {
-  size_t end = text.size();
-  while (end > 0 && shown_width(text.substr(0, end)) > width) {
-    const size_t blank = end < 2 ? std::string_view::npos : text.find_last_of(' ', end - 2);
-    if (blank == std::string_view::npos) return text.size();
-    end = blank + 1;
-  }
-  return end;
-}
-
 // In one row or, where that is too short, in two of them; the number of rows.
 int draw_remark(Grid& grid, const Remark& remark, int y, int rows) {
   const int width = grid.size().width - 1;
@@ -507,18 +569,16 @@ void draw_footer(Grid& grid, const Model& model, int y, int rows) {
   const int width = grid.size().width - 1;
   if (draw_remark(grid, remark_of(model), y, rows) == 2 || rows < 2) return;
   const std::string_view keys =
-      model.player() != nullptr
-          ? "? help  Space play  left/right step  [ ] speed  g go to  Enter open  / filter  q quit"
-      : model.table() == ViewKind::leases
-          ? "? help  / filter  s sort  Space mark  K revoke  S scale  b burst  p pause  Esc back  q quit"
+      model.player() != nullptr           ? "? help  Space play  left/right step  [ ] speed  g go to  / filter  q quit"
+      : model.table() == ViewKind::leases ? "? help  / filter  K revoke  S scale  b burst  p pause  Esc back  q quit"
       : model.table() == ViewKind::alerts
-          ? "? help  / filter  s sort  Space mark  a acknowledge  Enter open  Esc back  q quit"
-          : "? help  Enter open  / filter  s sort  Space mark  S scale  b burst  p pause  q quit";
+          ? "? help  / filter  Space mark  a acknowledge  Enter open  Esc back  q quit"
+          : "? help  Enter open  / filter  Space mark  S scale  b burst  p pause  q quit";
   grid.put(1, y + 1, keys, Style::dim, width);
 }
 
 void draw_help(Grid& grid, const Model& model, int y, int height) {
-  const auto keys = key_help();
+  const std::vector<KeyHelp> keys = key_help(model.player() != nullptr);
   const size_t rows = static_cast<size_t>(std::max(0, height));
   const size_t last = keys.size() > rows ? keys.size() - rows : 0;
   const size_t top = std::min(model.dialog().scroll, last);
@@ -535,8 +595,12 @@ void draw_help(Grid& grid, const Model& model, int y, int height) {
   }
 }
 
-// The rows of the pane on the pools' view: what the table does not need, within limits.
+// The rows of the pane: on the pools' view what the table does not need, within limits.
 int pane_rows(const Model& model, int body) {
+  constexpr int kDetails = 7;
+  const bool has_details =
+      model.view() == ViewKind::alerts || model.view() == ViewKind::insights || model.view() == ViewKind::events;
+  if (has_details) return body < kDetails + 5 || model.lines().empty() ? 0 : kDetails;
   if (model.view() != ViewKind::pools || model.is_page_of_pool() || body < kPaneMin + 4) return 0;
   const int table = 1 + static_cast<int>(std::min<size_t>(model.lines().size(), 1000));
   return std::clamp(body - table, std::max(kPaneMin, body * 2 / 5), body - 4);
@@ -562,7 +626,8 @@ Grid paint(Model& model, Size size, bool is_utf8) {
     const int pane = pane_rows(model, end - y);
     if (model.is_page_of_pool() && end - y >= 8) y = draw_page_head(grid, model, y, end - y);
     draw_table(grid, model, y, end - y - pane);
-    if (pane > 0) draw_pane(grid, model, end - pane, pane);
+    if (pane > 0 && model.view() == ViewKind::pools) draw_pane(grid, model, end - pane, pane);
+    if (pane > 0 && model.view() != ViewKind::pools) draw_details(grid, model, end - pane, pane);
   }
   if (footer > 0) draw_footer(grid, model, end, footer);
   return grid;

@@ -85,6 +85,7 @@ struct Snapshot {
   int64_t mono_ns = 0;
   std::string host;
   std::string place;  // where the pools come from: a directory or a file
+  std::string asked;  // the names of the pools that are wanted; "": all
   std::vector<PoolRow> pools;
   std::vector<LeaseRow> leases;
   std::vector<WaiterRow> waiters;

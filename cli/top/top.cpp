@@ -55,6 +55,18 @@ int print_once(Model& model) {
   return model.snapshot().pools.empty() ? kNoPool : kDone;
 }
 
+// Of files that look like pools but are not shown; "": there are none.
+std::string hidden_files(const Scope& scope) {
+  const record::Table files = record::read_table("segments", {scope.directory, {}, ""});
+  size_t hidden = 0;
+  for (size_t i = 0; i < files.rows.size(); ++i) {
+    const std::string status = record::RowView(files, i).text("status");
+    hidden += status == "unreadable" || status == "damaged" || status == "other_version" ? 1 : 0;
+  }
+  if (hidden == 0) return "";
+  return std::to_string(hidden) + (hidden == 1 ? " pool is" : " pools are") + " not shown: tidepool doctor says why";
+}
+
 // What the loop does besides showing and asking.
 class Source {
  public:
@@ -220,8 +232,14 @@ int run_top(const Arguments& arguments, const Common& common) {
   const int64_t interval_ns = interval_ms * kMillisecond_ns;
   if (arguments.has("--replay")) return run_replay(arguments.text("--replay"), is_once, interval_ns);
   Model model(interval_ns);
-  LiveSource source(scope_of(arguments, common));
-  if (!is_once) return run_screen(model, source);
+  const Scope scope = scope_of(arguments, common);
+  LiveSource source(scope);
+  const std::string hidden = hidden_files(scope);
+  if (!is_once) {
+    if (!hidden.empty()) model.warn(hidden, monotonic_ns_now());
+    return run_screen(model, source);
+  }
+  if (!hidden.empty()) print_warning(hidden, "");
   source.fill(model);
   return print_once(model);
 }

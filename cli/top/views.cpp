@@ -27,12 +27,12 @@ constexpr ViewColumn kWaiterColumns[] = {
     {"LEFT", 6, 0, 4, true},         {"PRIORITY", 8, 0, 5, false}, {"TICKET", 8, 0, 6, true},
 };
 constexpr ViewColumn kAlertColumns[] = {
-    {"SEVERITY", 8, 0, 1, false, true}, {"POOL", 8, 1, 2, false},        {"RULE", 14, 1, 3, false},
+    {"SEVERITY", 9, 0, 1, false, true}, {"POOL", 8, 1, 2, false},        {"RULE", 14, 1, 3, false},
     {"STATE", 8, 0, 5, false, true},    {"SINCE", 6, 0, 4, true, true},  {"VALUE", 8, 0, 7, true, true},
     {"ACKED BY", 10, 0, 8, false},      {"WHAT TO DO", 16, 4, 6, false},
 };
 constexpr ViewColumn kInsightColumns[] = {
-    {"SEVERITY", 8, 0, 1, false, true}, {"POOL", 8, 1, 2, false},    {"SUBJECT", 10, 0, 5, false},
+    {"SEVERITY", 9, 0, 1, false, true}, {"POOL", 8, 1, 2, false},    {"SUBJECT", 10, 0, 5, false},
     {"FINDING", 20, 4, 3, false},       {"CHANGE", 16, 2, 4, false},
 };
 constexpr ViewColumn kTagColumns[] = {
@@ -182,9 +182,8 @@ Line alert_line(const AlertRow& alert) {
 Line insight_line(const InsightRow& insight, size_t place) {
   Line line{insight.instance_id + "/" + insight.subject + "/" + std::to_string(place), insight.instance_id,
             insight.pool};
-  const std::string change = insight.option_name.empty()    ? insight.advice
-                             : insight.option_value.empty() ? insight.option_name
-                                                            : insight.option_name + " = " + insight.option_value;
+  line.label = insight.finding;
+  const std::string change = change_of(insight);
   line.fields = {severity_field(insight.severity), words(insight.pool), words(insight.subject, Style::dim),
                  words(insight.finding), words(change, Style::good)};
   return line;
@@ -219,6 +218,11 @@ void add_lines(const std::vector<Row>& rows, const std::string& instance_id, std
 }
 
 }  // namespace
+
+std::string change_of(const InsightRow& insight) {
+  if (insight.option_name.empty()) return insight.advice;
+  return insight.option_value.empty() ? insight.option_name : insight.option_name + " = " + insight.option_value;
+}
 
 const View& about(ViewKind kind) { return kAllViews[static_cast<size_t>(kind)]; }
 

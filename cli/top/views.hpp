@@ -53,8 +53,9 @@ struct Line {
   std::string key;  // the same row at the next refresh
   std::string instance_id;
   std::string pool;
-  int64_t number = 0;              // lease_id or alert_id
-  std::string label = {};          // for questions: the tag and the age of a lease, the rule of an alert
+  int64_t number = 0;  // lease_id or alert_id
+  std::string label =
+      {};  // for questions: the tag and the age of a lease, the rule of an alert, the finding of an insight
   std::vector<Field> fields = {};  // in the order of the columns
 };
 
@@ -66,6 +67,7 @@ std::string duration_text(std::optional<double> ms);  // "12ms", "3.4s", "2m05s"
 std::string count_text(std::optional<int64_t> number);
 std::string rate_text(std::optional<double> per_s);  // "12", "3.4k"
 std::string clock_text(int64_t wall_us);             // "20:15:03", of the local time
+std::string change_of(const InsightRow& insight);    // "max_size = 20"
 Style style_of_state(std::string_view state);
 Style style_of_severity(std::string_view severity);
 

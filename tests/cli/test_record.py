@@ -5,10 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import unittest
 
-from stage import FAILED, MISUSE, NO_POOL, PROGRAM
+from stage import FAILED, MISUSE, NO_POOL, PROGRAM, main
 from test_top import TopCase
 
 
@@ -128,4 +126,4 @@ class LastHour(RecordCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv)
+    main()

@@ -6,11 +6,9 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import unittest
 
-from stage import HOSTILE, MISUSE, NO_POOL, PROGRAM, CommandCase
+from stage import HOSTILE, MISUSE, NO_POOL, PROGRAM, CommandCase, main
 
 WAIT_S_MAX = 20
 
@@ -134,6 +132,11 @@ class Screens(TopCase):
         self.owner_of()
         self.sees(terminal, "shop +running")
 
+    def test_pools_that_cannot_be_shown(self):
+        self.plant_newer()
+        terminal = self.terminal("shop", "--interval", "200ms")
+        self.sees(terminal, "No pool shop in " + self.segments, "1 pool is not shown: tidepool doctor says why")
+
     def test_a_hundred_pools(self):
         owner = self.owner()
         for i in range(100):
@@ -154,9 +157,12 @@ class Screens(TopCase):
         self.sees(terminal, "not done: pause shop")
 
     def test_hostile_names(self):
+        self.plant_hostile()
         self.owner_of(tags=[HOSTILE])
         terminal = self.terminal("--interval", "200ms")
-        self.sees(terminal, "shop +running", r"lease .*\?\[2J\"q'uo\\te\\n\|=日本")
+        self.sees(terminal, r"> +.\[2J\"q'uo.* dead", "shop +running")
+        terminal.keys("End")
+        self.sees(terminal, r"lease .*\?\[2J\"q'uo\\te\\n\|=日本")
         terminal.keys("2")
         self.sees(terminal, r"\[2 Leases", r"\?\[2J.*日本 +shop")
 
@@ -279,4 +285,4 @@ class Pipes(TopCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv)
+    main()

@@ -47,8 +47,65 @@ TEST_F(ScreenPainter, WideScreensShowMore) {
   EXPECT_TRUE(contains(painted(160, 24), "ACQ/S"));
 }
 
+// With something in every view.
+Frame full_frame() {
+  Frame frame = frame_of({{}, {.name = "web", .tags = std::vector<std::string>(40, "x")}});
+  const std::string instance = instance_of(0);
+  const std::string pool = "shop";
+  frame.tables.back().rows.push_back({instance, pool, int64_t{1}, std::string("long_queue"), std::string("critical"),
+                                      std::string("firing"), std::monostate{}, std::string(190, 'm'),
+                                      std::string("Scale up.")});
+  frame.tables.push_back(
+      {"insights",
+       {"instance_id", "pool", "severity", "subject", "finding", "evidence", "advice", "option_name", "option_value"},
+       {{instance, pool, std::string("warning"), std::string("size"), std::string("The pool is too small."),
+         std::string("All 10 connections were in use for 40 of 60 s."), std::string("Raise max_size."),
+         std::string("max_size"), std::string("20")}}});
+  frame.tables.push_back(
+      {"events",
+       {"instance_id", "pool", "seq", "at", "kind", "severity", "message"},
+       {{instance, pool, int64_t{1}, kNoon_us, std::string("scale_up"), std::string("info"),
+         std::string("target 6 -> 9: 1 caller waiting, and more words than fit into a row of the table")}}});
+  frame.tables.push_back({"waiters",
+                          {"instance_id", "pool", "ticket", "tag", "waited_ms"},
+                          {{instance, pool, int64_t{1}, std::string("patient"), 50.0}}});
+  frame.tables.push_back(
+      {"tags", {"instance_id", "pool", "tag", "in_use"}, {{instance, pool, std::string("checkout"), int64_t{2}}}});
+  return frame;
+}
+
+TEST_F(ScreenPainter, TextsThatTheTableCutsAreShownBelow) {
+  model_.show(snapshot_of(full_frame()));
+  const std::pair<char, std::vector<std::string>> kExpected[] = {
+      {'4', {"long_queue of shop", "to do    Scale up."}},
+      {'5', {"finding  The pool is too small.", "in use for 40 of 60 s.", "max_size = 20"}},
+      {'7', {"than fit into a row", "of the table"}},
+  };
+  for (const auto& [view, parts] : kExpected) {
+    model_.press(Key::of(static_cast<unsigned char>(view)), 0);
+    for (const std::string& part : parts) EXPECT_TRUE(contains(painted(80, 24), part)) << painted(80, 24);
+  }
+}
+
+TEST_F(ScreenPainter, ThePoolAtTheCursorIsExplained) {
+  model_.show(snapshot_of(full_frame()));
+  const std::string text = painted(80, 30);
+  for (const char* part :
+       {"alert    long_queue", "insight  The pool is too small.  Change: max_size = 20", "patient", "checkout"}) {
+    EXPECT_TRUE(contains(text, part)) << part << "\n" << text;
+  }
+}
+
+TEST_F(ScreenPainter, HelpFitsTheUsualTerminal) {
+  show({{}});
+  model_.press(Key::of('?'), 0);
+  const std::string text = painted(80, 24);
+  EXPECT_TRUE(contains(text, "quit")) << text;
+  EXPECT_FALSE(contains(text, "…")) << text;
+}
+
 TEST_F(ScreenPainter, EverySizeIsSafe) {
-  show({{}, {.name = "web", .tags = std::vector<std::string>(40, "x")}});
+  model_.show(snapshot_of(full_frame()));
   for (const char view : std::string("1234567?")) {
     model_.press(Key::of(static_cast<unsigned char>(view)), 0);
     for (int width = 1; width <= 200; width += width < 30 ? 1 : 37) {
@@ -102,7 +159,7 @@ TEST_F(ScreenPainter, AHundredPoolsScroll) {
   (void)painted(80, 24);
   EXPECT_FALSE(contains(painted(80, 24), "pool1099"));
   model_.press(Key{Key::Name::end}, 0);
-  EXPECT_TRUE(contains(painted(80, 24), "pool1099"));
+  EXPECT_TRUE(contains(painted(80, 24), "> pool1099"));
   EXPECT_TRUE(contains(painted(80, 24), "100 pools"));
 }
 
@@ -113,6 +170,15 @@ TEST_F(ScreenPainter, DeadPoolsAreMarked) {
   for (int x = 0; x < 80; ++x)
     is_bad = is_bad || (grid.at(x, 3).character == 'd' && grid.at(x, 3).style == top::Style::bad);
   EXPECT_TRUE(is_bad) << text_of(grid);
+}
+
+TEST_F(ScreenPainter, CursorDoesNotInvertBars) {
+  show({{.in_use = 5, .idle = 0}});
+  const Grid grid = paint(model_, {80, 24}, true);
+  EXPECT_TRUE(grid.at(2, 3).is_reverse);
+  for (int x = 0; x < 80; ++x) {
+    if (grid.at(x, 3).character == U'█') EXPECT_FALSE(grid.at(x, 3).is_reverse) << x;
+  }
 }
 
 TEST_F(ScreenPainter, QuestionsShowTheirKeys) {

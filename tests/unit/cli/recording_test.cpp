@@ -15,9 +15,12 @@
 #include "top/player.hpp"
 #include "top/timeline.hpp"
 #include "unit/cli/frames.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide::cli::test {
 namespace {
+
+using tide::test::rounds;
 
 using record::Recording;
 using record::RecordingWriter;
@@ -180,7 +183,7 @@ TEST_F(RecordingFile, RandomBytesAreNeverACrash) {
     return state ^= state << 17;
   };
   int shown = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < rounds(3000); ++round) {
     std::string bytes = intact;
     for (uint64_t i = 0; i <= random() % 4; ++i) bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 4 == 0) bytes.resize(random() % bytes.size());
@@ -202,7 +205,7 @@ TEST_F(RecordingFile, RandomBytesAreNeverACrash) {
       EXPECT_FALSE(failure.message.empty());
     }
   }
-  EXPECT_GT(shown, 1000);
+  EXPECT_GT(shown, rounds(3000) / 3);
 }
 
 TEST_F(RecordingFile, HugeCountsAreRefused) {
@@ -215,6 +218,17 @@ TEST_F(RecordingFile, HugeCountsAreRefused) {
     frame.append(reinterpret_cast<const char*>(&length), sizeof length)
         .append(reinterpret_cast<const char*>(&sum), sizeof sum);
     EXPECT_THROW((void)Recording::of_bytes(record::recording_header() + frame + contents, "huge"), Failure);
+  }
+}
+
+TEST_F(RecordingFile, ImpossibleTimesAreRefused) {
+  for (const int64_t time : {std::numeric_limits<int64_t>::max(), int64_t{-1}}) {
+    Frame frame = frame_of({{}});
+    frame.wall_us = time;
+    EXPECT_THROW((void)Recording::of_frames({frame}), Failure);
+    frame = frame_of({{}});
+    frame.mono_ns = time;
+    EXPECT_THROW((void)Recording::of_frames({frame}), Failure);
   }
 }
 
