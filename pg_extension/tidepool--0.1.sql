@@ -87,10 +87,11 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     lived_ms_total double precision, leases_cancelled_total bigint, statement_cache_evictions_total bigint,
     statement_cache_bytes bigint, acquire_cancelled_total bigint, query_cache_entries bigint,
     query_cache_bytes bigint, checkpoints_total bigint, checkpoint_failures_total bigint,
-    query_log_lost_total bigint, result_bytes_total bigint, retries_helped_total bigint,
-    query_cache_shared_total bigint, query_cache_stale_total bigint, query_cache_evictions_total bigint,
-    query_cache_invalidations_total bigint, query_cache_refused_total bigint, notifications_sent_total bigint,
-    notification_failures_total bigint, notifications_dropped_total bigint)
+    query_log_lost_total bigint, query_cache_shared_total bigint, query_cache_stale_total bigint,
+    query_cache_evictions_total bigint, query_cache_invalidations_total bigint, query_cache_refused_total bigint,
+    result_bytes_total bigint, retries_helped_total bigint, notifications_sent_total bigint,
+    notification_failures_total bigint, notifications_dropped_total bigint, server_sessions bigint,
+    server_sessions_max bigint, notifications_queued bigint, notified_at timestamptz, notification_error text)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -169,20 +170,25 @@ COMMENT ON COLUMN tidepool.pool_stats.query_cache_bytes IS 'Memory of the result
 COMMENT ON COLUMN tidepool.pool_stats.checkpoints_total IS 'Checkpoints of the WAL that the pool made (SQLite).';
 COMMENT ON COLUMN tidepool.pool_stats.checkpoint_failures_total IS 'Checkpoints that failed, or could not finish because of readers (SQLite).';
 COMMENT ON COLUMN tidepool.pool_stats.query_log_lost_total IS 'Queries that are missing in the query log because it was full. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.result_bytes_total IS 'Bytes of the results of queries. [bytes]';
-COMMENT ON COLUMN tidepool.pool_stats.retries_helped_total IS 'Transactions and statements that succeeded after a repetition.';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_shared_total IS 'Queries that waited for the same query of another caller and got its result. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_stale_total IS 'Queries answered with an expired result, while one caller renews it. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_evictions_total IS 'Cached results that were removed to make room. [entries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_invalidations_total IS 'Cached results that were removed because of a change, a command or a notification. [entries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_refused_total IS 'Results that were not cached: too large, or of a volatile statement. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.result_bytes_total IS 'Bytes of the results of queries. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_helped_total IS 'Transactions and statements that succeeded after a repetition.';
 COMMENT ON COLUMN tidepool.pool_stats.notifications_sent_total IS 'Alerts delivered to notify_webhook_url. [notifications]';
 COMMENT ON COLUMN tidepool.pool_stats.notification_failures_total IS 'Attempts to deliver to notify_webhook_url that failed; they are repeated.';
 COMMENT ON COLUMN tidepool.pool_stats.notifications_dropped_total IS 'Alerts that were not delivered to notify_webhook_url: the queue was full, the receiver refused them, or they became too old. [notifications]';
+COMMENT ON COLUMN tidepool.pool_stats.server_sessions IS 'Sessions of all clients at the server (PostgreSQL); null where it is not measured. [sessions]';
+COMMENT ON COLUMN tidepool.pool_stats.server_sessions_max IS 'Highest number of sessions that the server accepts from clients (PostgreSQL); null where it is not measured. [sessions]';
+COMMENT ON COLUMN tidepool.pool_stats.notifications_queued IS 'Alerts that wait for their delivery to notify_webhook_url. [notifications]';
+COMMENT ON COLUMN tidepool.pool_stats.notified_at IS 'When alerts were last delivered to notify_webhook_url; null if never.';
+COMMENT ON COLUMN tidepool.pool_stats.notification_error IS 'Last failed delivery to notify_webhook_url; null if there was none. Not cleared by reset_stats. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
-    instance_id text, pool text, metric text, le_ms double precision, "count" bigint)
+    instance_id text, pool text, metric text, le_ms double precision, "count" bigint, sum_ms double precision)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_histograms(text, text) IS
   'The rows of the view pool_histograms; arguments narrow them to one pool or instance.';
@@ -193,13 +199,17 @@ COMMENT ON COLUMN tidepool.pool_histograms.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_histograms.metric IS 'The duration: wait, use, connect or query.';
 COMMENT ON COLUMN tidepool.pool_histograms.le_ms IS 'Upper bound of the bucket; null is infinity. [ms]';
 COMMENT ON COLUMN tidepool.pool_histograms."count" IS 'Number of durations up to le_ms (cumulative).';
+COMMENT ON COLUMN tidepool.pool_histograms.sum_ms IS 'Sum of all durations of the histogram; the same in all its rows. [ms]';
 
 CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, "at" timestamptz, resolution_ms double precision, size bigint,
     in_use_avg double precision, in_use_max bigint, waiting_max bigint, limit_size bigint, acquires bigint,
     timeouts bigint, errors bigint, wait_p99_ms double precision, use_ms double precision,
-    predicted_in_use double precision, health bigint)
+    predicted_in_use double precision, health bigint, measured_by text, queries bigint, query_errors bigint,
+    faults bigint, query_ms double precision, query_p99_ms double precision, connects bigint,
+    connect_failures bigint, query_cache_hits bigint, query_cache_misses bigint, result_bytes bigint,
+    wait_ms double precision, waited bigint, replica_lag_ms double precision, covers_ms double precision)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
   'The rows of the view pool_history; arguments narrow them to one pool or instance.';
@@ -207,8 +217,8 @@ CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
 COMMENT ON VIEW tidepool.pool_history IS 'Load and health of each pool by second, minute and hour.';
 COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
-COMMENT ON COLUMN tidepool.pool_history.resolution_ms IS 'The length of the interval: a second, a minute or an hour. [ms]';
+COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval: of whole minutes and hours the full minute or hour.';
+COMMENT ON COLUMN tidepool.pool_history.resolution_ms IS 'The usual length of the interval: a second, a minute or an hour; see covers_ms. [ms]';
 COMMENT ON COLUMN tidepool.pool_history.size IS 'Connections at the end of the interval. [connections]';
 COMMENT ON COLUMN tidepool.pool_history.in_use_avg IS 'Leased connections, average. [connections]';
 COMMENT ON COLUMN tidepool.pool_history.in_use_max IS 'Leased connections, maximum. [connections]';
@@ -221,6 +231,21 @@ COMMENT ON COLUMN tidepool.pool_history.wait_p99_ms IS '99th percentile of the w
 COMMENT ON COLUMN tidepool.pool_history.use_ms IS 'Total time the leases that ended in the interval were held. [ms]';
 COMMENT ON COLUMN tidepool.pool_history.predicted_in_use IS 'Leased connections, as forecast; null without a forecast. [connections]';
 COMMENT ON COLUMN tidepool.pool_history.health IS 'Health from 0 (worst) to 100 (best); null before the first check.';
+COMMENT ON COLUMN tidepool.pool_history.measured_by IS 'The instance that measured it: a pool takes over the history of earlier ones.';
+COMMENT ON COLUMN tidepool.pool_history.queries IS 'Queries that ended in the interval. [queries]';
+COMMENT ON COLUMN tidepool.pool_history.query_errors IS 'Queries that failed in the interval. [queries]';
+COMMENT ON COLUMN tidepool.pool_history.faults IS 'Failed queries that count for health and alerts. [queries]';
+COMMENT ON COLUMN tidepool.pool_history.query_ms IS 'Total duration of the queries. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.query_p99_ms IS '99th percentile of the durations of queries; null if there was none. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.connects IS 'Connections opened in the interval. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.connect_failures IS 'Failed connection attempts in the interval.';
+COMMENT ON COLUMN tidepool.pool_history.query_cache_hits IS 'Queries answered by the query cache. [queries]';
+COMMENT ON COLUMN tidepool.pool_history.query_cache_misses IS 'Queries that the query cache could not answer. [queries]';
+COMMENT ON COLUMN tidepool.pool_history.result_bytes IS 'Bytes of the results of queries. [bytes]';
+COMMENT ON COLUMN tidepool.pool_history.wait_ms IS 'Total wait of leases, and of requests that failed. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.waited IS 'Leases whose callers had to wait. [leases]';
+COMMENT ON COLUMN tidepool.pool_history.replica_lag_ms IS 'Highest lag of the replica; null if unknown, or not a replica. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.covers_ms IS 'The time that was measured: longer than resolution_ms if the process was held up, shorter at the begin and the end of an instance. Rates are relative to it. [ms]';
 
 CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -606,7 +631,7 @@ CREATE FUNCTION tidepool.read_queries(only_pool text DEFAULT NULL, only_instance
     instance_id text, pool text, fingerprint text, query text, calls bigint, errors bigint,
     total_ms double precision, min_ms double precision, max_ms double precision, p50_ms double precision,
     p99_ms double precision, rows bigint, bytes bigint, wait_ms double precision, first_seen timestamptz,
-    last_seen timestamptz)
+    last_seen timestamptz, repeats_max bigint, repeated_leases bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_queries(text, text) IS
   'The rows of the view queries; arguments narrow them to one pool or instance.';
@@ -628,6 +653,8 @@ COMMENT ON COLUMN tidepool.queries.bytes IS 'Size of the values of the results, 
 COMMENT ON COLUMN tidepool.queries.wait_ms IS 'Total time waited for leases of which it was the first statement. [ms]';
 COMMENT ON COLUMN tidepool.queries.first_seen IS 'When the first of these executions ended.';
 COMMENT ON COLUMN tidepool.queries.last_seen IS 'When the last one ended.';
+COMMENT ON COLUMN tidepool.queries.repeats_max IS 'Highest number of calls within one lease that executed it; a batch is not counted. [queries]';
+COMMENT ON COLUMN tidepool.queries.repeated_leases IS 'Leases that executed it in 100 calls or more. [leases]';
 
 CREATE FUNCTION tidepool.read_targets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -668,7 +695,7 @@ COMMENT ON VIEW tidepool.insights IS 'What each pool''s figures suggest to chang
 COMMENT ON COLUMN tidepool.insights.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.insights.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.insights.severity IS 'info, warning or critical.';
-COMMENT ON COLUMN tidepool.insights.subject IS 'What it is about: size, leases, a tag, connections, statements, cache, server ...';
+COMMENT ON COLUMN tidepool.insights.subject IS 'What it is about: size, leases, transactions, tags, connections, statements, query_cache, database, server or alerts.';
 COMMENT ON COLUMN tidepool.insights.finding IS 'What was found, in one sentence. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.insights.evidence IS 'The figures from which it follows. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.insights.advice IS 'What to change. Masked without pg_read_all_stats.';
@@ -687,14 +714,52 @@ CREATE VIEW tidepool.tags AS SELECT * FROM tidepool.read_tags();
 COMMENT ON VIEW tidepool.tags IS 'Who holds and awaits connections, by the tag of the lease, from a sample each second.';
 COMMENT ON COLUMN tidepool.tags.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.tags.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.tags.tag IS 'Tag of the leases. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.tags.tag IS 'Tag of the leases; null for those without one. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.tags.in_use IS 'Leases with this tag, at the last sample. [leases]';
-COMMENT ON COLUMN tidepool.tags.waiting IS 'Callers with this tag that waited, at the last sample. [callers]';
-COMMENT ON COLUMN tidepool.tags.samples_total IS 'Leases and waiting callers with this tag that were seen by a sample; one sample a second.';
+COMMENT ON COLUMN tidepool.tags.waiting IS 'Callers with this tag that waited, at the last sample; of the first 128 in the queue. [callers]';
+COMMENT ON COLUMN tidepool.tags.samples_total IS 'Leases and waiting callers with this tag that were seen by a sample; one sample a second, fewer in pools with thousands of connections. When there is no room, tags with few samples are replaced by others; reset_stats empties the relation.';
 COMMENT ON COLUMN tidepool.tags.held_ms_total IS 'Time that leases of this tag were held, estimated from the samples. [ms]';
 COMMENT ON COLUMN tidepool.tags.waited_ms_total IS 'Time that callers with this tag waited, estimated from the samples. [ms]';
 COMMENT ON COLUMN tidepool.tags.longest_ms IS 'Longest lease that a sample saw. [ms]';
 COMMENT ON COLUMN tidepool.tags.last_seen IS 'Last sample that saw this tag.';
+
+CREATE FUNCTION tidepool.read_metrics(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    "name" text, prometheus_name text, instrument text, unit text, attribute text, source text, history text,
+    meaning text)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_metrics(text, text) IS
+  'The rows of the view metrics; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.metrics AS SELECT * FROM tidepool.read_metrics();
+COMMENT ON VIEW tidepool.metrics IS 'What exports report of each pool to monitoring systems.';
+COMMENT ON COLUMN tidepool.metrics."name" IS 'Name in OTLP and CSV.';
+COMMENT ON COLUMN tidepool.metrics.prometheus_name IS 'Name in the formats of Prometheus and OpenMetrics.';
+COMMENT ON COLUMN tidepool.metrics.instrument IS 'counter, up_down_counter, gauge, histogram, state or info.';
+COMMENT ON COLUMN tidepool.metrics.unit IS 'Unit in UCUM, such as s, By or {connection}; null if there is none.';
+COMMENT ON COLUMN tidepool.metrics.attribute IS 'What tells it from the other values of the name, as attribute=value; null if there is only one.';
+COMMENT ON COLUMN tidepool.metrics.source IS 'The relation and column whose value it is; of histograms, the word in the column metric.';
+COMMENT ON COLUMN tidepool.metrics.history IS 'The column of pool_history with its values at earlier times; null if there is none.';
+COMMENT ON COLUMN tidepool.metrics.meaning IS 'Description.';
+
+CREATE FUNCTION tidepool.read_segments(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    path text, pool text, instance_id text, status text, layout_version bigint, size_bytes bigint, owner text,
+    mode text, message text, controllable boolean)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_segments(text, text) IS
+  'The rows of the view segments; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.segments AS SELECT * FROM tidepool.read_segments();
+COMMENT ON VIEW tidepool.segments IS 'The files of the segment directory, also those that cannot be read.';
+COMMENT ON COLUMN tidepool.segments.path IS 'The file. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.segments.pool IS 'Name of its pool; of a file that cannot be read as far as its name tells it.';
+COMMENT ON COLUMN tidepool.segments.instance_id IS 'Identifier of the pool''s instance; null if the file''s name has none.';
+COMMENT ON COLUMN tidepool.segments.status IS 'live, stale (not updated for 5 s), dead (its owner has exited), unreadable (this user may not read it), damaged, other_version (of another version of tidepool), not_a_segment, or leftover (without its segment).';
+COMMENT ON COLUMN tidepool.segments.layout_version IS 'Version of the file''s layout; null if it could not be read.';
+COMMENT ON COLUMN tidepool.segments.size_bytes IS 'Size of the file. [bytes]';
+COMMENT ON COLUMN tidepool.segments.owner IS 'User to whom the file belongs. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.segments.mode IS 'Permissions of the file, in octal digits such as 0640.';
+COMMENT ON COLUMN tidepool.segments.message IS 'Why the file is not read; null if it is. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.segments.controllable IS 'True if this user may send commands to the pool; null if the pool does not run, or its file is not read.';
 
 -- end of the relations
 
@@ -1029,8 +1094,14 @@ GRANT EXECUTE ON FUNCTION tidepool.read_queries(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_targets(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_insights(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_tags(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_metrics(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_segments(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.health(text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.check_options(text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.archive(interval, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.export(text, text, interval, boolean) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.health_report(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.dashboard(text, interval) TO pg_monitor;
 GRANT SELECT ON tidepool.pools TO pg_monitor;
 GRANT SELECT ON tidepool.pool_stats TO pg_monitor;
 GRANT SELECT ON tidepool.pool_histograms TO pg_monitor;
@@ -1057,6 +1128,8 @@ GRANT SELECT ON tidepool.queries TO pg_monitor;
 GRANT SELECT ON tidepool.targets TO pg_monitor;
 GRANT SELECT ON tidepool.insights TO pg_monitor;
 GRANT SELECT ON tidepool.tags TO pg_monitor;
+GRANT SELECT ON tidepool.metrics TO pg_monitor;
+GRANT SELECT ON tidepool.segments TO pg_monitor;
 GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 

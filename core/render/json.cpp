@@ -64,7 +64,7 @@ Status render_json(const RenderRequest& request, std::string& out) {
   JsonWriter json(out);
   json.begin_object().key("at").text(iso_time(request.wall_now_ns / 1000)).key("relations").begin_object();
   for (const Relation& relation : relations_catalogue()) {
-    if (find_source(relation.name)->add_rows == nullptr) continue;  // documentation, the same in every export
+    if (!find_source(relation.name)->has_rows_per_segment()) continue;  // documentation, the same in every export
     if (relation.name == kHistory && request.since_wall_ns == 0) continue;
     if (Status written = write_relation(json, relation, request); !written) return written;
   }

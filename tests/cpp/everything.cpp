@@ -92,7 +92,8 @@ int main() {
   static_cast<void>(other.step() + std::chrono::milliseconds(other.fd()));
   tidepool::lease lease = pool.acquire({.access = tidepool::access::read});
   coroutine(pool, [](std::coroutine_handle<> ready) { ready.resume(); }, {});
-  const int64_t sum = with_transactions(pool) + with_transactions(lease) + lease.is_wanted() + pool.health().healthy;
+  const int64_t sum = with_transactions(pool) + with_transactions(lease) + std::ssize(exports()) + lease.is_wanted() +
+                      pool.health().healthy;
   lease.cancel();
   lease.release_unchanged();
   other.close(1s);

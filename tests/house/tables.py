@@ -90,6 +90,7 @@ WORDS = {
             "core/os/clock.",               # pause_for()
             "tests/sqlite/support.py",      # polls another process
             "tests/pg/",                    # polls a server
+            "tests/faults/test_history.py", # kills at a random moment
             "tests/service/",               # polls for what a server or another thread does
             "tests/languages/",             # polls another process
             "tests/bench/",                 # a lease that is held, a reader with intervals

@@ -257,7 +257,8 @@ def complete_history(s, shows):
     longest_ms = s.value(f"SELECT max(query_ms) {seconds}")
     shows("pool_history", "with the errors", second_like(s, "query_errors = 1"), measured_by=instance,
           queries=between(1, 4), query_errors=1, faults=1, query_ms=between(0.001, longest_ms),
-          query_p99_ms=between(0.0001, longest_ms * 1.6), connect_failures=0, replica_lag_ms=None, covers_ms=between(900, 60_000))
+          query_p99_ms=between(0.0001, longest_ms * 1.6), connect_failures=0, replica_lag_ms=None,
+          covers_ms=between(900, 60_000))
     shows("pool_history", "with the wait", second_like(s, "waited = 1"), waited=1, wait_ms=between(30, 60_000))
     shows("pool_history", "with the result", second_like(s, "result_bytes >= 5"), result_bytes=between(5, 100))
     shows("pool_history", "with the hits", second_like(s, "query_cache_hits > 0"), query_cache_hits=between(1, 2))

@@ -121,6 +121,7 @@ constexpr Documented kDocumented[] = {
     {"sqlite_wal_limit", "64MB"},
     {"publish", "on"},
     {"dir", ""},
+    {"history_file", ""},
 };
 
 TEST(Catalogue, HasTheDocumentedOptionsInOrderWithTheirDefaults) {

@@ -37,7 +37,8 @@ TEST(Catalogue, ColumnsAreStable) {
       "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
       "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total "
       "result_bytes_total retries_helped_total notifications_sent_total notification_failures_total "
-      "notifications_dropped_total server_sessions server_sessions_max notifications_queued notified_at notification_error");
+      "notifications_dropped_total server_sessions server_sessions_max notifications_queued notified_at "
+      "notification_error");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count sum_ms");
   EXPECT_EQ(
       columns_of("pool_history"),
@@ -123,7 +124,7 @@ TEST(Catalogue, PrivacyOfTextColumns) {
   };
   EXPECT_EQ(with(Privacy::masked),
             "pools: target db_user\n"
-            "pool_stats: last_error\n"
+            "pool_stats: last_error notification_error\n"
             "connections: tag last_error\n"
             "leases: tag\n"
             "waiters: tag\n"
