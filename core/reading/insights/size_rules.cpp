@@ -107,46 +107,76 @@ double room_at_server(const PoolReading& reading) {
 // ---- too small
 
 constexpr size_t kMinutesEnough = 10;
-constexpr double kRequestsEnough = 60;     // in a minute, so that its percentile is one
-constexpr double kSaturatedShare = 0.25;   // of the minutes ...
-constexpr double kSaturatedMinutes = 5;    // ... and at least so many
+constexpr double kRequestsEnough = 60;  // so that the percentile of an interval is one
+// In which part of the history the pool was saturated: for an hour now and then, or all the time since a minute.
+struct Window {
+  std::vector<Interval> PoolReading::*history;
+  std::string_view unit;
+  size_t intervals_enough;
+  double saturated_share, saturated_enough;  // of the intervals, and at least so many
+};
+constexpr Window kWindows[] = {
+    {&PoolReading::minutes, "minute", kMinutesEnough, 0.25, 5},
+    {&PoolReading::seconds, "second", 30, 0.8, 30},
+};
 constexpr double kWaitRatio = 2;           // over wait_objective: the pool is allowed to come near it
 constexpr double kTimeoutsSerious = 0.01;  // of the requests
 
+struct Saturation {
+  double intervals = 0, requests = 0, timeouts = 0, worst_wait_s = 0;
+  std::vector<Interval> busy;  // those in which it was saturated
+};
+
 bool is_saturated(const Interval& interval, double longest_s) {
-  return interval.acquires + interval.timeouts >= kRequestsEnough && interval.limit_size > 0 &&
-         interval.in_use_max >= interval.limit_size && (interval.wait_p99_s > longest_s || interval.timeouts > 0);
+  return interval.limit_size > 0 && interval.in_use_max >= interval.limit_size &&
+         (interval.wait_p99_s > longest_s || interval.timeouts > 0);
+}
+
+Saturation saturation_in(const std::vector<Interval>& history, double least_requests, double longest_s) {
+  Saturation out;
+  for (const Interval& interval : history) {
+    ++out.intervals;
+    out.requests += interval.acquires + interval.timeouts;
+    out.timeouts += interval.timeouts;
+    if (interval.acquires + interval.timeouts < least_requests || !is_saturated(interval, longest_s)) continue;
+    out.worst_wait_s = std::max(out.worst_wait_s, interval.wait_p99_s);
+    out.busy.push_back(interval);
+  }
+  return out;
 }
 
 void judge_too_small(const PoolReading& reading, Findings& findings) {
   const Policy& policy = reading.policy;
-  if (!is_pooling_freely(reading) || reading.minutes.size() < kMinutesEnough || is_past_knee(reading)) return;
+  if (!is_pooling_freely(reading) || is_past_knee(reading)) return;
   const double longest_s = kWaitRatio * policy.wait_objective.seconds_exact();
-  double saturated = 0, requests = 0, timeouts = 0, worst_s = 0;
-  std::vector<Interval> busy;
-  for (const Interval& interval : reading.minutes) {
-    requests += interval.acquires + interval.timeouts;
-    timeouts += interval.timeouts;
-    if (!is_saturated(interval, longest_s)) continue;
-    ++saturated;
-    worst_s = std::max(worst_s, interval.wait_p99_s);
-    busy.push_back(interval);
+  const Window* window = nullptr;
+  Saturation found;
+  for (const Window& each : kWindows) {
+    const std::vector<Interval>& history = reading.*each.history;
+    const bool is_minutes = each.history == &PoolReading::minutes;
+    found = saturation_in(history, is_minutes ? kRequestsEnough : 1, longest_s);
+    const auto saturated = static_cast<double>(found.busy.size());
+    if (history.size() < each.intervals_enough || found.requests < kRequestsEnough) continue;
+    if (saturated < each.saturated_enough || saturated < each.saturated_share * found.intervals) continue;
+    window = &each;
+    break;
   }
-  const auto minutes = static_cast<double>(reading.minutes.size());
-  if (saturated < kSaturatedMinutes || saturated < kSaturatedShare * minutes) return;
-  const Demand demand = demand_of(busy);
+  if (window == nullptr) return;
+  const Demand demand = demand_of(found.busy);
   const double now = static_cast<double>(policy.max_size);
   double wanted = std::max(size_for(demand, policy), now + 1);
   if (reading.forecast) wanted = std::max(wanted, std::min(reading.forecast->predicted_in_use, 2 * now));
   wanted = std::min({wanted, now + room_at_server(reading), static_cast<double>(kSizeMost)});
-  Insight insight{.severity =
-                      timeouts >= kTimeoutsSerious * requests && timeouts > 0 ? Severity::critical : Severity::warning};
-  insight.finding = "the pool is too small: in " + number(saturated) + " of the last " + counted(minutes, "minute") +
+  Insight insight{.severity = found.timeouts > 0 && found.timeouts >= kTimeoutsSerious * found.requests
+                                  ? Severity::critical
+                                  : Severity::warning};
+  insight.finding = "the pool is too small: in " + number(static_cast<double>(found.busy.size())) + " of the last " +
+                    counted(found.intervals, window->unit) +
                     " all connections were in use and callers waited longer than twice wait_objective (" +
                     format_span(policy.wait_objective) + ")";
-  insight.evidence = number(demand.load) + " in use on average in the busiest of these minutes, of at most " +
-                     number(now) + "; waits up to " + duration(worst_s) + " (p99), " + counted(timeouts, "timeout") +
-                     " of " + counted(requests, "request") + " (pool_history, resolution_ms 60000)";
+  insight.evidence = number(demand.load) + " in use on average in the busiest of them, of at most " + number(now) +
+                     "; waits up to " + duration(found.worst_wait_s) + " (p99), " + counted(found.timeouts, "timeout") +
+                     " of " + counted(found.requests, "request") + " (pool_history)";
   if (wanted < now + 1) {
     insight.advice =
         "the server has no room for more connections: hold leases for less time, or raise its "
@@ -319,7 +349,7 @@ constexpr InsightRule kSizeRules[] = {
     {"size", "pool too small",
      "In a quarter of the minutes of the last hour, and at least in 5, all connections were in use and the 99th percentile "
      "of the waits was above twice wait_objective, or requests timed out. Critical if 1 % of the requests timed out. "
-     "Needs 10 minutes of history.",
+     "Needs 10 minutes of history, or 80 % of the last minute.",
      "The max_size with which at most wait_objective_share of the requests wait longer than wait_objective, according to "
      "Erlang's formula and the load of the busiest of these minutes (connections in use on average, and what timed out); "
      "not more than the server has room for.",

@@ -16,11 +16,12 @@ using insight::statement_text;
 
 // ---- the same statement again and again within a lease
 
-constexpr double kRepeatedLeasesEnough = 3;  // one may be a migration or a test
+constexpr double kRepeatedLeasesEnough = 3;  // that executed it 100 times or more ...
+constexpr double kRepeatsEnough = 200;       // ... or one that did so hundreds of times
 
 void judge_repeated(const PoolReading& reading, Findings& findings) {
   for (const PoolReading::Statement& statement : reading.repeated) {
-    if (statement.repeated_leases < kRepeatedLeasesEnough) continue;
+    if (statement.repeated_leases < kRepeatedLeasesEnough && statement.repeats_max < kRepeatsEnough) continue;
     Insight insight{.severity = Severity::warning};
     insight.finding = "a statement is executed up to " + counted(statement.repeats_max, "time") +
                       " within one lease (N+1): " + statement_text(statement.query);
@@ -136,7 +137,8 @@ void judge_retries(const PoolReading& reading, Findings& findings) {
 // clang-format off
 constexpr InsightRule kStatementRules[] = {
     {"statements", "N+1 queries",
-     "Three leases or more executed the same statement in 100 calls or more, each. Batches do not count.",
+     "Three leases or more executed the same statement in 100 calls or more, each, or one did in 200. Batches do not "
+     "count.",
      "One statement for all rows, or a batch.", judge_repeated},
     {"query_cache", "query cache does not pay",
      "Less than 5 % of at least 1000 queries were answered from the query cache.",

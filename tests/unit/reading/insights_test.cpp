@@ -156,6 +156,17 @@ const Case kCases[] = {
      },
      [](PoolReading& r) { r.limit_size = 6; },  // the pool limits itself, for example in an emergency
      Severity::warning, "max_size", "16"},
+    {"pool too small",
+     [](PoolReading& r) {  // all the time since a minute: nobody waits ten minutes to be told
+       r.minutes.resize(1);
+       r.seconds.assign(
+           60,
+           {.limit_size = 10, .in_use_avg = 9, .in_use_max = 10, .acquires = 100, .wait_p99_s = 0.05, .length_s = 1});
+     },
+     [](PoolReading& r) {
+       for (size_t i = 0; i < 13; ++i) r.seconds[i].wait_p99_s = 0.019;
+     },
+     Severity::warning, "max_size", "17"},
     {"demand forecast",
      [](PoolReading& r) {
        r.forecast = PoolReading::Forecast{9.5, 600, 0.25};
@@ -260,9 +271,14 @@ const Case kCases[] = {
      [](PoolReading& r) { count(r, notifications_dropped_total) = 0; }, Severity::warning, "notify_webhook_url"},
     {"N+1 queries",
      [](PoolReading& r) {
-       r.repeated = {{"SELECT * FROM items WHERE order_id = ?", "00000000000000ff", 5000, 4, 480, 3}};
+       r.repeated = {{"SELECT * FROM items WHERE order_id = ?", "00000000000000ff", 5000, 4, 199, 3}};
      },
      [](PoolReading& r) { r.repeated[0].repeated_leases = 2; }, Severity::warning},
+    {"N+1 queries",
+     [](PoolReading& r) {
+       r.repeated = {{"SELECT * FROM items WHERE order_id = ?", "00000000000000ff", 200, 4, 200, 1}};
+     },
+     [](PoolReading& r) { r.repeated[0].repeats_max = 199; }, Severity::warning},
     {"query cache does not pay",
      [](PoolReading& r) {
        r.policy.query_cache = true;
