@@ -11,7 +11,7 @@
 namespace tide {
 namespace {
 
-constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas/1.44.0";
+constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas/1.45.0";
 constexpr int64_t kCumulative = 2;  // AGGREGATION_TEMPORALITY_CUMULATIVE
 
 std::string unix_nano(int64_t us) {
