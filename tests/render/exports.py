@@ -18,7 +18,7 @@ FORMATS = ("json", "csv", "prometheus", "openmetrics", "otlp_json")
 NAMES = ('say "hi"', "two\nlines", "back\\slash\\n", "it's, a; list", "größe 漢字 🌊", "=1+1", '{x="1" 2\n# EOF', "x" * 62,
          '"' * 62, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 LONGEST = "p" * 62  # of a pool
-QUIET = "log=off min_size=1 max_size=3 slow_query_threshold=1us health_interval=0"
+QUIET = "log=off min_size=1 max_size=3 slow_query_threshold=1us health_interval=0 scaling=off"
 
 
 class Options(ctypes.Structure):

@@ -27,7 +27,8 @@ def columns():
     for relation, column, kind in db.execute("SELECT relation, column_name, type FROM tidepool_help WHERE type IS NOT NULL"):
         found.setdefault(relation, []).append((column, kind))
     db.close()
-    return {relation: each for relation, each in found.items() if ("instance_id", "text") in each}
+    # Those about pools; the relation segments is about files.
+    return {relation: each for relation, each in found.items() if ("instance_id", "text") in each and relation != "segments"}
 
 
 def check_all(**more):
