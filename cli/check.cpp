@@ -13,8 +13,6 @@
 
 namespace tide::cli {
 
-void add_check(Program& program);
-
 namespace {
 
 // Defined by the monitoring systems.

@@ -1,5 +1,5 @@
 // Command: a subcommand of the program, described in one place: the command line, help, the manual page and completion all
-// follow from these descriptions. A command's file defines `void add_NAME(Program&)`, which table.cpp calls.
+// follow from these descriptions. A command's file defines `void add_NAME(Program&)`, which commands.hpp lists.
 //
 // Threads: one.
 // Failure: a command throws Failure, or returns an exit code after it has reported the problem itself.

@@ -4,20 +4,6 @@
 
 namespace tide::cli {
 
-// The commands of the files of this folder.
-void add_views(Program&);
-void add_show(Program&);
-void add_watch(Program&);
-void add_steering(Program&);
-void add_export(Program&);
-void add_check(Program&);
-void add_doctor(Program&);
-void add_help(Program&);
-void add_completion(Program&);
-void add_manual(Program&);
-void add_top(Program&);
-void add_record(Program&);
-
 std::span<const Group> groups() {
   static constexpr Group kGroups[] = {
       {"read", "Show pools"},
@@ -31,10 +17,9 @@ std::span<const Group> groups() {
 const Program& program() {
   static const Program all = [] {
     Program made;
-    for (auto* add : {add_top, add_views, add_show, add_watch, add_steering, add_record, add_export, add_check,
-                      add_doctor, add_help, add_completion, add_manual}) {
-      add(made);
-    }
+#define TIDE_CLI_ADD(name) add_##name(made);
+    TIDE_CLI_COMMANDS(TIDE_CLI_ADD)
+#undef TIDE_CLI_ADD
     return made;
   }();
   return all;

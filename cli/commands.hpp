@@ -11,6 +11,15 @@
 
 namespace tide::cli {
 
+// X(name): each is a function add_NAME() in a file of its own, in the order of the help.
+// clang-format off
+#define TIDE_CLI_COMMANDS(X) \
+  X(top) X(views) X(show) X(watch) X(steering) X(record) X(export) X(check) X(doctor) X(help) X(completion) X(manual)
+#define TIDE_CLI_DECLARE(name) void add_##name(Program& program);
+// clang-format on
+TIDE_CLI_COMMANDS(TIDE_CLI_DECLARE)
+#undef TIDE_CLI_DECLARE
+
 struct Group {
   std::string_view name;  // as in Command::group
   std::string_view meaning;

@@ -12,8 +12,6 @@
 
 namespace tide::cli {
 
-void add_completion(Program& program);
-
 namespace {
 
 constexpr std::string_view kFiles = ":files";  // instead of candidates: the shell completes names of files

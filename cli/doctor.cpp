@@ -23,8 +23,6 @@
 
 namespace tide::cli {
 
-void add_doctor(Program& program);
-
 namespace {
 
 struct Finding {

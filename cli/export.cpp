@@ -19,8 +19,6 @@
 
 namespace tide::cli {
 
-void add_export(Program& program);
-
 namespace {
 
 [[noreturn]] void cannot_write(const std::string& path) {

@@ -11,8 +11,6 @@
 
 namespace tide::cli {
 
-void add_help(Program& program);
-
 namespace {
 
 constexpr size_t kTextWidth = 100;

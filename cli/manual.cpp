@@ -9,8 +9,6 @@
 
 namespace tide::cli {
 
-void add_manual(Program& program);
-
 namespace {
 
 // Text that troff leaves alone: no backslashes, no dot or quote that begins a line; dashes stay as they are typed.

@@ -18,8 +18,6 @@
 
 namespace tide::cli {
 
-void add_steering(Program& program);
-
 namespace {
 
 constexpr int64_t kAnswerMsMin = 1000;  // verbs with less to wait take long: only a refusal comes at once

@@ -8,8 +8,6 @@
 
 namespace tide::cli {
 
-void add_watch(Program& program);
-
 namespace {
 
 constexpr std::string_view kHome = "\x1b[H";    // to the upper left corner

@@ -7,9 +7,6 @@
 
 namespace tide::cli {
 
-void add_views(Program& program);
-void add_show(Program& program);
-
 namespace {
 
 struct ViewCommand {

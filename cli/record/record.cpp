@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "clock.hpp"
+#include "commands.hpp"
 #include "line.hpp"
 #include "record/recording.hpp"
 #include "record/sampler.hpp"
@@ -184,8 +185,6 @@ int run_record(const Arguments& arguments, const Common& common) {
 }  // namespace tide::cli::record
 
 namespace tide::cli {
-
-void add_record(Program& program);
 
 void add_record(Program& program) {
   Command command;

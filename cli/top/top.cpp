@@ -11,6 +11,7 @@
 #include <string>
 
 #include "clock.hpp"
+#include "commands.hpp"
 #include "line.hpp"
 #include "live.hpp"
 #include "model.hpp"
@@ -248,8 +249,6 @@ int run_top(const Arguments& arguments, const Common& common) {
 }  // namespace tide::cli::top
 
 namespace tide::cli {
-
-void add_top(Program& program);
 
 void add_top(Program& program) {
   Command command;

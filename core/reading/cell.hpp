@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <optional>
 #include <string>
@@ -40,6 +41,12 @@ inline Value measured(int64_t number) { return number < 0 ? none() : Value(numbe
 // Ids keep their bits, so that users can pass them back; counters are limited to the largest SQL integer.
 inline Value id(uint64_t bits) { return static_cast<int64_t>(bits); }
 inline Value owned_id(uint64_t bits) { return id(bits & kIdMax); }  // of a command or an alert
+// Of a statement: 16 hexadecimal digits.
+inline std::string fingerprint(uint64_t bits) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(bits));
+  return digits;
+}
 inline Value count(uint64_t number) {
   constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   return static_cast<int64_t>(number < kMost ? number : kMost);

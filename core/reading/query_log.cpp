@@ -1,6 +1,5 @@
 // The relations "slow_queries", "failed_queries" and "queries": statements without their literals.
 #include <algorithm>
-#include <cstdio>
 
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
@@ -56,12 +55,6 @@ constexpr Column kDigestColumns[] = {
     {"repeated_leases", integer, "leases", "Leases that executed it in 100 calls or more."},
 };
 
-Value fingerprint_cell(uint64_t fingerprint) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fingerprint));
-  return std::string(digits);
-}
-
 Value ms_or_null(int64_t ns) { return ns < 0 ? cell::none() : cell::ms(ns); }
 
 // Five letters and digits, or null.
@@ -78,7 +71,7 @@ void add_logged(const Attachment& segment, uint32_t format::QueryRecord::*is_wan
         cell::count(record.stamp),
         cell::time(record.at_wall_ns),
         cell::text_or_null(record.tag),
-        fingerprint_cell(record.fingerprint),
+        cell::fingerprint(record.fingerprint),
         cell::text_or_null(record.query),
         cell::ms(record.duration_ns),
         ms_or_null(record.wait_ns),
@@ -116,7 +109,7 @@ void add_digests(const Attachment& segment, int64_t, std::vector<Row>& out) {
     HistogramCounts counts{};
     digest.duration.add_to(counts);
     out.push_back({
-        fingerprint_cell(digest.fingerprint),
+        cell::fingerprint(digest.fingerprint),
         cell::text_or_null(digest.query),
         cell::count(digest.calls),
         cell::count(digest.errors),

@@ -1,7 +1,6 @@
 #include "reading/insights/pool_reading.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"
@@ -83,9 +82,7 @@ void take_statements(const Attachment& segment, PoolReading& out) {
   out.statements = bounded(uint64_t{digests.size()});
   for (const format::DigestRecord& digest : digests) {
     if (digest.repeated_leases == 0) continue;
-    char fingerprint[17];
-    std::snprintf(fingerprint, sizeof fingerprint, "%016llx", static_cast<unsigned long long>(digest.fingerprint));
-    out.repeated.push_back({one_line(digest.query.view()), fingerprint, bounded(digest.calls),
+    out.repeated.push_back({one_line(digest.query.view()), cell::fingerprint(digest.fingerprint), bounded(digest.calls),
                             bounded(digest.total_ns) / 1e9, bounded(digest.repeats_max),
                             bounded(digest.repeated_leases)});
   }

@@ -107,17 +107,18 @@ double room_at_server(const PoolReading& reading) {
 // ---- too small
 
 constexpr size_t kMinutesEnough = 10;
-constexpr double kRequestsEnough = 60;  // so that the percentile of an interval is one
+constexpr double kRequestsEnough = 60;  // so that their percentile is one
 // In which part of the history the pool was saturated: for an hour now and then, or all the time since a minute.
 struct Window {
   std::vector<Interval> PoolReading::*history;
   std::string_view unit;
+  double requests_enough;  // in an interval
   size_t intervals_enough;
   double saturated_share, saturated_enough;  // of the intervals, and at least so many
 };
 constexpr Window kWindows[] = {
-    {&PoolReading::minutes, "minute", kMinutesEnough, 0.25, 5},
-    {&PoolReading::seconds, "second", 30, 0.8, 30},
+    {&PoolReading::minutes, "minute", kRequestsEnough, kMinutesEnough, 0.25, 5},
+    {&PoolReading::seconds, "second", 1, 30, 0.8, 30},
 };
 constexpr double kWaitRatio = 2;           // over wait_objective: the pool is allowed to come near it
 constexpr double kTimeoutsSerious = 0.01;  // of the requests
@@ -153,8 +154,7 @@ void judge_too_small(const PoolReading& reading, Findings& findings) {
   Saturation found;
   for (const Window& each : kWindows) {
     const std::vector<Interval>& history = reading.*each.history;
-    const bool is_minutes = each.history == &PoolReading::minutes;
-    found = saturation_in(history, is_minutes ? kRequestsEnough : 1, longest_s);
+    found = saturation_in(history, each.requests_enough, longest_s);
     const auto saturated = static_cast<double>(found.busy.size());
     if (history.size() < each.intervals_enough || found.requests < kRequestsEnough) continue;
     if (saturated < each.saturated_enough || saturated < each.saturated_share * found.intervals) continue;
